@@ -319,3 +319,6 @@ func (f *CallEndedFact) Type() EventType { return EventCallEnded }
 func (f *CallEndedFact) seed() any { f.Event = EventCallEnded; return f.CallSeed }
 
 func (m *EventMeta) meta() *EventMeta { return m }
+
+// MarkSettled marks a fact as written by the server after a crash.
+func MarkSettled(f Fact) { f.meta().Settled = true }
