@@ -1,5 +1,7 @@
 package parley
 
+import "slices"
+
 // ConferenceState is the state of a conference as a customer sees it.
 type ConferenceState string
 
@@ -209,12 +211,7 @@ type Webhook struct {
 // Wants reports whether the webhook gets events of type t.
 func (w Webhook) Wants(t EventType) bool {
 	if len(w.Events) == 0 {
-		for _, d := range DefaultEventTypes() {
-			if d == t {
-				return true
-			}
-		}
-		return false
+		return slices.Contains(DefaultEventTypes(), t)
 	}
 	for _, e := range w.Events {
 		if e == "*" || e == string(t) {
