@@ -14,6 +14,7 @@ type Code string
 const (
 	CodeInvalid            Code = "invalid_request"         // a field is missing, of the wrong type or out of range
 	CodeUnknownField       Code = "unknown_field"           // the body has a field that does not exist
+	CodeMalformed          Code = "malformed_json"          // the body is not JSON
 	CodeUnauthorized       Code = "unauthorized"            // no key, or one that is not valid
 	CodeForbidden          Code = "forbidden"               // a valid key that may not do this
 	CodeNotFound           Code = "not_found"               // no such record, or another application's
