@@ -9,6 +9,8 @@
 // use.
 package g711
 
+import "parley/internal/pcm"
+
 // The codes of a sample of zero: what a silent line carries.
 const (
 	SilenceA  = 0xd5
@@ -21,8 +23,8 @@ const (
 var (
 	aCodes    = makeACodes()
 	muCodes   = makeMuCodes()
-	aSamples  = makeASamples()
-	muSamples = makeMuSamples()
+	aSamples  = makeSamples(pcm.ALaw)
+	muSamples = makeSamples(pcm.MuLaw)
 )
 
 // EncodeA appends the A-law codes of samples to dst and returns it.

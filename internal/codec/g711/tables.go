@@ -24,21 +24,10 @@ func makeACodes() (codes [1 << 12]byte) {
 	return codes
 }
 
-// makeASamples is G.711 table 1, decoder: the middle of each interval, times 8
-// to fill 16 bits.
-func makeASamples() (samples [1 << 8]int16) {
+// makeSamples is the decoder's side of a law.
+func makeSamples(law func(code byte) int16) (samples [1 << 8]int16) {
 	for i := range samples {
-		code := i ^ 0x55
-		segment, step := code>>4&7, code&15
-		v := step<<1 + 1
-		if segment > 0 {
-			v = (v + 32) << (segment - 1)
-		}
-		v <<= 3
-		if code&0x80 == 0 {
-			v = -v
-		}
-		samples[i] = int16(v)
+		samples[i] = law(byte(i))
 	}
 	return samples
 }
@@ -68,19 +57,4 @@ func makeMuCodes() (codes [1 << 14]byte) {
 		codes[i] = ^byte(sign | segment<<4 | v>>1&15)
 	}
 	return codes
-}
-
-// makeMuSamples is G.711 table 2, decoder: the middle of each interval, times 4
-// to fill 16 bits.
-func makeMuSamples() (samples [1 << 8]int16) {
-	for i := range samples {
-		code := ^byte(i)
-		segment, step := int(code>>4&7), int(code&15)
-		v := ((step<<1+muBias)<<segment - muBias) << 2
-		if code&0x80 != 0 {
-			v = -v
-		}
-		samples[i] = int16(v)
-	}
-	return samples
 }
