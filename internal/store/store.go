@@ -63,7 +63,8 @@ type Row struct {
 }
 
 // Write is what one caller wants written: all of it or nothing, together with
-// the events that report it.
+// the events that report it. Deletions are done first. Deleting a webhook also
+// forgets its cursors.
 type Write struct {
 	Put    []Row
 	Delete []RowKey
@@ -80,11 +81,18 @@ type RowKey struct {
 }
 
 // Cursor is how far a webhook has got in a stream: every event of the stream
-// up to and including Seq is settled (delivered, dead, or not wanted).
+// up to and including Seq is settled (delivered, dead, or not wanted). Position
+// is that event's, if it is known.
+//
+// A Cursor without Stream is the webhook's watermark: every event of its
+// application up to and including Position is settled, whatever the stream. It
+// makes the webhook's cursors up to that Position superfluous, and the driver
+// may forget them.
 type Cursor struct {
-	Webhook parley.ID
-	Stream  parley.ID
-	Seq     int64
+	Webhook  parley.ID
+	Stream   parley.ID
+	Seq      int64
+	Position int64
 }
 
 // Query selects rows. Zero fields do not restrict.
@@ -145,8 +153,11 @@ type Store interface {
 
 	// Deliveries gives deliveries and the cursor for the next call (0: no more).
 	Deliveries(ctx context.Context, q DeliveryQuery) ([]parley.Delivery, int64, error)
-	// Behind gives, for a webhook of application, the cursors of all streams
-	// that have events after position start beyond the webhook's cursor.
+	// Behind gives, for a webhook of application, where to go on in each stream
+	// that has events after both the position start and the webhook's
+	// watermark, and beyond the webhook's cursor in the stream: the first event
+	// that is not settled is the one after the given Seq. A stream whose events
+	// began earlier comes first.
 	Behind(ctx context.Context, webhook, application parley.ID, start int64) ([]Cursor, error)
 
 	// Close waits for what runs and closes the database.
