@@ -50,6 +50,11 @@ func Schema(t parley.EventType, format parley.WebhookFormat) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, other := range parley.EventTypes() {
+		if other != t {
+			delete(defs, string(other))
+		}
+	}
 	if format == parley.FormatSeed {
 		if defs[string(t)], err = cut(defs[string(t)], fields); err != nil {
 			return nil, err

@@ -33,7 +33,7 @@ type Validator struct {
 	fields  map[kindOf][]string
 }
 
-// NewValidator compiles the schemas, which takes some milliseconds. It fails
+// NewValidator compiles the schemas, which takes tens of milliseconds. It fails
 // only if events.json is no schema.
 func NewValidator() (*Validator, error) {
 	v := &Validator{schemas: make(map[kindOf]*jsonschema.Schema), fields: make(map[kindOf][]string)}
