@@ -1,0 +1,56 @@
+package message
+
+import "fmt"
+
+// Fault says why a message is not taken.
+type Fault struct {
+	// Status is what a request is answered with; 0 for something that is not
+	// answered: a response, or what may be no SIP at all.
+	Status int
+	// Cause is for the log.
+	Cause string
+}
+
+// Error is the cause and the status.
+func (f *Fault) Error() string {
+	if f.Status == 0 {
+		return f.Cause
+	}
+	return fmt.Sprintf("%s (%d %s)", f.Cause, f.Status, Phrase(f.Status))
+}
+
+func faultf(status int, format string, args ...any) *Fault {
+	return &Fault{Status: status, Cause: fmt.Sprintf(format, args...)}
+}
+
+// phrases are the reason phrases of RFC 3261 section 21 and of the extensions
+// that we use.
+var phrases = map[int]string{
+	100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress",
+	200: "OK", 202: "Accepted",
+	300: "Multiple Choices", 301: "Moved Permanently", 302: "Moved Temporarily", 305: "Use Proxy", 380: "Alternative Service",
+	400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden", 404: "Not Found",
+	405: "Method Not Allowed", 406: "Not Acceptable", 407: "Proxy Authentication Required", 408: "Request Timeout",
+	410: "Gone", 413: "Request Entity Too Large", 414: "Request-URI Too Long", 415: "Unsupported Media Type",
+	416: "Unsupported URI Scheme", 420: "Bad Extension", 421: "Extension Required", 423: "Interval Too Brief",
+	480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected", 483: "Too Many Hops",
+	484: "Address Incomplete", 485: "Ambiguous", 486: "Busy Here", 487: "Request Terminated", 488: "Not Acceptable Here",
+	491: "Request Pending", 493: "Undecipherable",
+	500: "Server Internal Error", 501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable",
+	504: "Server Time-out", 505: "Version Not Supported", 513: "Message Too Large",
+	600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
+}
+
+// classes are the phrases of statuses that have none of their own.
+var classes = [...]string{1: "Progress", 2: "OK", 3: "Redirection", 4: "Request Failure", 5: "Server Failure", 6: "Global Failure"}
+
+// Phrase is the reason phrase of a status from 100 to 699.
+func Phrase(status int) string {
+	if p, ok := phrases[status]; ok {
+		return p
+	}
+	if c := status / 100; c >= 1 && c < len(classes) {
+		return classes[c]
+	}
+	return "Unknown"
+}
