@@ -4,27 +4,6 @@ import (
 	"parley"
 )
 
-// Why a conference, and what is in it, ends.
-const (
-	ReasonDeleted         = "deleted"      // the API said so
-	ReasonMaxDuration     = "max_duration" // its time is over
-	ReasonCreateFailed    = "create_failed"
-	ReasonShutdown        = "shutdown"    // the server was stopped in an orderly way
-	ReasonServerLost      = "server_lost" // settled after a crash
-	ReasonError           = "error"
-	ReasonConferenceEnded = "conference_ended"
-	ReasonRemoved         = "removed"
-	ReasonCancelled       = "cancelled"
-	ReasonStopped         = "stopped"
-	ReasonFinished        = "finished"
-)
-
-// Who ends a conference.
-const (
-	ByAPI    = "api"
-	ByServer = "server"
-)
-
 func (in Create) apply(t *turn) {
 	t.Conference = in.Conference
 	t.Conference.State = parley.ConferenceCreating
@@ -54,7 +33,7 @@ func (in PrepareFailed) apply(t *turn) {
 	if t.Phase != PhaseCreating {
 		return
 	}
-	t.Reason, t.EndedBy, t.Conference.Error = ReasonCreateFailed, ByServer, &in.Error
+	t.Reason, t.EndedBy, t.Conference.Error = parley.ReasonCreateFailed, parley.EndedByServer, &in.Error
 	t.finish(t.now)
 }
 
@@ -85,19 +64,19 @@ func (t *turn) end(in End) {
 	t.endBy = t.now + endPatience
 	for _, p := range t.Participants {
 		dialing := p.State == parley.ParticipantDialing
-		t.quit(p, t.now, ReasonConferenceEnded, 0)
+		t.quit(p, t.now, parley.ReasonConferenceEnded, 0)
 		if t.AutoHangup || dialing {
-			t.do(Hangup{p.CallID, ReasonConferenceEnded})
+			t.do(Hangup{p.CallID, parley.ReasonConferenceEnded})
 		} else {
 			t.do(Release{p.CallID})
 		}
 	}
 	for _, p := range t.Playbacks {
-		t.playEnd(p, t.now, ReasonConferenceEnded)
+		t.playEnd(p, t.now, parley.ReasonConferenceEnded)
 		t.do(StopPlayback{p.ID})
 	}
 	for _, r := range t.Recordings {
-		t.stopRecording(r.ID, ReasonConferenceEnded)
+		t.stopRecording(r.ID, parley.ReasonConferenceEnded)
 	}
 	t.finishIfQuiet()
 }
@@ -136,7 +115,7 @@ func (Tick) apply(t *turn) {
 		return
 	}
 	if t.now >= t.endTime() {
-		t.end(End{Reason: ReasonMaxDuration, By: ByServer})
+		t.end(End{Reason: parley.ReasonMaxDuration, By: parley.EndedByServer})
 		return
 	}
 	if w := t.warnTime(); !t.warned && w > 0 && t.now >= w {
@@ -148,13 +127,13 @@ func (Tick) apply(t *turn) {
 	}
 	for _, p := range t.Participants {
 		if q := p.quitTime(); q > 0 && t.now >= q {
-			t.quit(p, t.now, ReasonMaxDuration, 0)
-			t.do(Hangup{p.CallID, ReasonMaxDuration})
+			t.quit(p, t.now, parley.ReasonMaxDuration, 0)
+			t.do(Hangup{p.CallID, parley.ReasonMaxDuration})
 		}
 	}
 	for _, r := range t.Recordings {
 		if s := r.stopTime(); s > 0 && t.now >= s {
-			t.stopRecording(r.ID, ReasonMaxDuration)
+			t.stopRecording(r.ID, parley.ReasonMaxDuration)
 		}
 	}
 }

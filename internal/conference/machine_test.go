@@ -172,7 +172,7 @@ func TestConferenceThatCannotBegin(t *testing.T) {
 
 func TestEndBeforeBegin(t *testing.T) {
 	s := newScene(t, nil)
-	s.play(End{Reason: ReasonDeleted, By: ByAPI})
+	s.play(End{Reason: parley.ReasonDeleted, By: parley.EndedByAPI})
 	s.play(Prepared{}) // comes too late
 	s.expect("conf.end")
 	if got := s.last(); got["begin_time"] != nil || got["error"] == nil {
@@ -272,9 +272,9 @@ func TestEndPairsEverything(t *testing.T) {
 	s.play(Play{parley.Playback{ID: playID, Files: []string{"a.wav"}}})
 	s.play(Record{parley.Recording{ID: recID}})
 	s.events, s.state.Seq = nil, 0
-	s.play(End{Reason: ReasonDeleted, By: ByAPI})
+	s.play(End{Reason: parley.ReasonDeleted, By: parley.EndedByAPI})
 	s.expect("conf.quit", "conf.join.fail", "conf.play_end")
-	s.expectEffect(Hangup{alice, ReasonConferenceEnded})
+	s.expectEffect(Hangup{alice, parley.ReasonConferenceEnded})
 	s.expectEffect(StopRecord{recID})
 	if err := s.try(invite(bob)); parley.CodeOf(err) != parley.CodeConferenceEnded {
 		t.Errorf("an invite while ending: %v", err)
@@ -294,7 +294,7 @@ func TestEndDoesNotWaitForABrokenRecorder(t *testing.T) {
 	s := activeScene(t, nil)
 	s.join(alice)
 	s.play(Record{parley.Recording{ID: recID}})
-	s.play(End{Reason: ReasonDeleted, By: ByAPI})
+	s.play(End{Reason: parley.ReasonDeleted, By: parley.EndedByAPI})
 	s.tickAt()
 	if got := s.types(); !slices.Equal(got[len(got)-2:], []string{"conf.record_end", "conf.end"}) {
 		t.Errorf("events %v", got)
@@ -305,9 +305,9 @@ func TestWithoutAutoHangupCallsGoOn(t *testing.T) {
 	s := activeScene(t, func(c *parley.Conference) { c.AutoHangup = false })
 	s.join(alice)
 	s.play(invite(bob))
-	s.play(End{Reason: ReasonDeleted, By: ByAPI})
+	s.play(End{Reason: parley.ReasonDeleted, By: parley.EndedByAPI})
 	s.expectEffect(Release{alice})
-	s.expectEffect(Hangup{bob, ReasonConferenceEnded})
+	s.expectEffect(Hangup{bob, parley.ReasonConferenceEnded})
 }
 
 func TestMaxDurationWarnsAndEnds(t *testing.T) {
@@ -351,7 +351,7 @@ func TestParticipantsOwnMaxDuration(t *testing.T) {
 	if got := s.now.Sub(joined); got != 5*time.Second || s.last()["reason"] != "max_duration" {
 		t.Errorf("after %v: %v", got, s.last())
 	}
-	s.expectEffect(Hangup{alice, ReasonMaxDuration})
+	s.expectEffect(Hangup{alice, parley.ReasonMaxDuration})
 }
 
 func TestRecordingFromTheFirstJoin(t *testing.T) {

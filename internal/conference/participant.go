@@ -70,9 +70,9 @@ func (in Remove) apply(t *turn) {
 		return
 	}
 	dialing := p.State == parley.ParticipantDialing
-	reason := ReasonRemoved
+	reason := parley.ReasonRemoved
 	if dialing {
-		reason = ReasonCancelled
+		reason = parley.ReasonCancelled
 	}
 	t.quit(p, t.now, reason, 0)
 	if in.Hangup || dialing {
@@ -124,7 +124,7 @@ func (t *turn) stopUnheard(at parley.Millis) {
 			heard = heard || t.Participant(call) != nil
 		}
 		if !heard {
-			t.playEnd(b, at, ReasonStopped)
+			t.playEnd(b, at, parley.ReasonStopped)
 			t.do(StopPlayback{b.ID})
 		}
 	}

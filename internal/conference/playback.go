@@ -42,7 +42,7 @@ func (in StopPlay) apply(t *turn) {
 		t.refuse(parley.Errorf(parley.CodeNotFound, "no playback %s", in.ID))
 		return
 	}
-	t.playEnd(p, t.now, ReasonStopped)
+	t.playEnd(p, t.now, parley.ReasonStopped)
 	t.do(StopPlayback{p.ID})
 }
 
@@ -51,9 +51,9 @@ func (in PlayEnded) apply(t *turn) {
 	if p == nil {
 		return
 	}
-	reason := ReasonFinished
+	reason := parley.ReasonFinished
 	if in.Error != "" {
-		reason = ReasonError
+		reason = parley.ReasonError
 	}
 	t.playEnd(p, t.now, reason)
 	t.do(StopPlayback{p.ID})

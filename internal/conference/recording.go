@@ -40,7 +40,7 @@ func (in SetRecording) apply(t *turn) {
 	case r.Stopping != "":
 		t.refuse(parley.Errorf(parley.CodeRecordingEnded, "the recording %s is over", in.ID))
 	case in.State == "stopped":
-		t.stopRecording(in.ID, ReasonStopped)
+		t.stopRecording(in.ID, parley.ReasonStopped)
 	case in.State == string(parley.RecordingPaused):
 		t.pause(r, true)
 	case in.State == string(parley.RecordingRecording):
@@ -93,7 +93,7 @@ func (in RecordFailed) apply(t *turn) {
 		MomentSeed:  parley.MomentSeed{ID: t.ID, Time: t.now, UserData: t.userData(r.UserData)},
 		RecordingID: r.ID, Error: in.Error,
 	})
-	t.stopRecording(in.ID, ReasonError)
+	t.stopRecording(in.ID, parley.ReasonError)
 }
 
 func (in RecordEnded) apply(t *turn) {
@@ -102,7 +102,7 @@ func (in RecordEnded) apply(t *turn) {
 		return
 	}
 	if r.Stopping == "" {
-		r.Stopping, r.EndTime = ReasonError, t.now
+		r.Stopping, r.EndTime = parley.ReasonError, t.now
 	}
 	r.DurationMS, r.Bytes, r.Gaps = in.Duration.Milliseconds(), in.Bytes, in.Gaps
 	t.recordEnd(r, r.EndTime)

@@ -75,7 +75,7 @@ func start(t *testing.T, b *book, s Stage) *Runner {
 
 func finish(t *testing.T, r *Runner) {
 	t.Helper()
-	r.Observe(End{Reason: ReasonDeleted, By: ByAPI})
+	r.Observe(End{Reason: parley.ReasonDeleted, By: parley.EndedByAPI})
 	<-r.Done()
 }
 

@@ -25,7 +25,7 @@ type Remains struct {
 func Settle(r Remains, now parley.Millis) Output {
 	t := &turn{State: State{Conference: r.Conference, Phase: PhaseEnding}, now: now, settled: true}
 	t.Seq = r.LastSeq
-	t.Reason, t.EndedBy = ReasonServerLost, ByServer
+	t.Reason, t.EndedBy = parley.ReasonServerLost, parley.EndedByServer
 	at := max(r.LastAlive, r.Conference.BeginTime)
 	if r.Conference.State == parley.ConferenceCreating {
 		message := "the server stopped before the conference began"
@@ -36,17 +36,17 @@ func Settle(r Remains, now parley.Millis) Output {
 	message := "the server stopped unexpectedly"
 	t.Conference.Error = &message
 	for _, p := range r.Participants {
-		t.quit(&Participant{Participant: p}, at, ReasonServerLost, 0)
+		t.quit(&Participant{Participant: p}, at, parley.ReasonServerLost, 0)
 	}
 	for _, p := range r.Playbacks {
-		t.playEnd(&p, at, ReasonServerLost)
+		t.playEnd(&p, at, parley.ReasonServerLost)
 	}
 	for _, rec := range r.Recordings {
 		end := rec.EndTime
 		if end == 0 {
 			end = at
 		}
-		t.recordEnd(&Recording{Recording: rec, Stopping: ReasonServerLost}, end)
+		t.recordEnd(&Recording{Recording: rec, Stopping: parley.ReasonServerLost}, end)
 	}
 	t.finish(at)
 	t.out.Effects = nil
