@@ -11,10 +11,9 @@ import (
 //
 // A field of T has its name from the json tag. It is required unless the tag
 // says omitempty. null is a fault, unless the field's tag says
-// nullable:"true": then it is as if the field were not there. A tag maxbytes
-// bounds a string's length in bytes. Its type is a string type, bool, int,
-// int64, float64, a slice of a string type, or a pointer to one of these; of
-// parley.ID, what is no ID is a fault.
+// nullable:"true": then it is as if the field were not there. Its type is a
+// string type, bool, int, int64, float64, a slice of a string type, or a pointer
+// to one of these; of parley.ID, what is no ID is a fault.
 type Decoder[T any] struct {
 	fields []field
 }

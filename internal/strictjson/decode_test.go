@@ -28,7 +28,7 @@ type order struct {
 	Some  *[]string   `json:"some,omitempty"`
 	Call  parley.ID   `json:"call,omitempty"`
 	To    []parley.ID `json:"to,omitempty"`
-	Data  *string     `json:"data,omitempty" nullable:"true" maxbytes:"8"`
+	Data  *string     `json:"data,omitempty" nullable:"true"`
 }
 
 const id = "0197c2f3a1b27def8123456789abcdef"
@@ -47,7 +47,6 @@ func TestDecode(t *testing.T) {
 		"integer as 1e2":     {`{"name":"a","count":1e2}`, order{Name: "a", Count: 100}},
 		"escapes":            {`{"name":"\"\\\/\b\f\n\r\t\u0000\u00e9\ud83d\ude00"}`, order{Name: "\"\\/\b\f\n\r\t\x00é😀"}},
 		"UTF-8":              {`{"name":"é😀` + "\u2028\ufffd\U0010ffff" + `"}`, order{Name: "é😀\u2028\ufffd\U0010ffff"}},
-		"exactly 8 bytes":    {`{"name":"a","data":"éééé"}`, order{Name: "a", Data: new("éééé")}},
 		"escaped name":       {`{"n\u0061me":"a"}`, order{Name: "a"}},
 	}
 	for name, tt := range tests {
@@ -93,7 +92,6 @@ func TestDecodeFaults(t *testing.T) {
 		"null for optional":    {`{"name":"a","max":null}`, parley.CodeInvalid, "max", "or be left out"},
 		"no ID":                {`{"name":"a","call":"` + strings.ToUpper(id) + `"}`, parley.CodeInvalid, "call", "must be an ID"},
 		"no ID in array":       {`{"name":"a","to":["` + id + `","7"]}`, parley.CodeInvalid, "to[1]", `found "7"`},
-		"too many bytes":       {`{"name":"a","data":"ééééé"}`, parley.CodeInvalid, "data", "has 10 bytes; it must have at most 8"},
 		"twice":                {`{"name":"a","name":"a"}`, parley.CodeInvalid, "name", "stands twice"},
 		"twice, once escaped":  {`{"name":"a","\u006eame":"a"}`, parley.CodeInvalid, "name", "stands twice"},
 		"twice inside":         {`{"name":{"x":1,"x":2}}`, parley.CodeInvalid, "name", `"x" stands twice`},
@@ -223,11 +221,6 @@ func TestNewRefusesOtherTypes(t *testing.T) {
 			}]()
 		},
 		"no name": func() { New[struct{ A int }]() },
-		"bad bound": func() {
-			New[struct {
-				A string `json:"a" maxbytes:"x"`
-			}]()
-		},
 	}
 	for name, f := range tests {
 		t.Run(name, func(t *testing.T) {

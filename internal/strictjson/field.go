@@ -16,7 +16,6 @@ type field struct {
 	wants    string // in words, what its value must be
 	required bool
 	nullable bool
-	maxBytes int // 0 for no bound
 }
 
 func fieldsOf(t reflect.Type) []field {
@@ -25,13 +24,6 @@ func fieldsOf(t reflect.Type) []field {
 		sf := t.Field(i)
 		name, option, _ := strings.Cut(sf.Tag.Get("json"), ",")
 		f := field{name: name, required: option != "omitempty", nullable: sf.Tag.Get("nullable") == "true"}
-		if tag := sf.Tag.Get("maxbytes"); tag != "" {
-			n, err := strconv.Atoi(tag)
-			if err != nil {
-				panic(fmt.Sprintf("strictjson: %s.%s: %v", t, sf.Name, err))
-			}
-			f.maxBytes = n
-		}
 		if f.wants = wants(sf.Type); f.wants == "" || name == "" {
 			panic(fmt.Sprintf("strictjson: %s.%s: no such field can be read", t, sf.Name))
 		}
@@ -90,7 +82,7 @@ func (r *reader) value(f field, dst reflect.Value, path string) error {
 	}
 	switch c := r.peek(); {
 	case c == '"' && dst.Kind() == reflect.String:
-		return r.stringValue(f, dst, path)
+		return r.stringValue(dst, path)
 	case c == '[' && dst.Kind() == reflect.Slice:
 		return r.arrayValue(dst, path)
 	case c == 't' && dst.Kind() == reflect.Bool:
@@ -116,16 +108,13 @@ func (r *reader) mismatch(f field, path string) error {
 	return r.fault(parley.CodeInvalid, path, "found %s; it must be %s", kind, f.wants)
 }
 
-func (r *reader) stringValue(f field, dst reflect.Value, path string) error {
+func (r *reader) stringValue(dst reflect.Value, path string) error {
 	text, err := r.text()
 	if err != nil {
 		return err
 	}
 	if dst.Type() == reflect.TypeFor[parley.ID]() && !parley.ID(text).Valid() {
 		return r.fault(parley.CodeInvalid, path, "found %q; it must be an ID, 32 lower-case hexadecimal digits", clip(text, 40))
-	}
-	if f.maxBytes > 0 && len(text) > f.maxBytes {
-		return r.fault(parley.CodeInvalid, path, "has %d bytes; it must have at most %d", len(text), f.maxBytes)
 	}
 	dst.SetString(text)
 	return nil
