@@ -255,6 +255,8 @@ func (l *Ledger) publish(writes []*store.Write, errs []error, took time.Duration
 			s.Conflicts++
 		case failed:
 			s.Failures++
+		case unwritable:
+			s.Failures++
 			unavailable = errs[i]
 		}
 	}

@@ -12,7 +12,8 @@ type result int
 const (
 	applied result = iota
 	conflicted
-	failed
+	failed     // the write is at fault
+	unwritable // the database is at fault
 )
 
 // kindOf sorts the error of a write.
@@ -22,6 +23,8 @@ func kindOf(err error) result {
 		return applied
 	case errors.Is(err, store.ErrConflict):
 		return conflicted
+	case errors.Is(err, store.ErrUnavailable):
+		return unwritable
 	default:
 		return failed
 	}

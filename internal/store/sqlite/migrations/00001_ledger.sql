@@ -35,7 +35,7 @@ CREATE TABLE records (
 ) STRICT;
 CREATE INDEX records_application ON records (application, kind, id);
 CREATE INDEX records_parent ON records (parent, kind, id) WHERE parent <> '';
-CREATE INDEX records_key ON records (key, kind) WHERE key <> '';
+CREATE INDEX records_key ON records (key, kind, id) WHERE key <> '';
 CREATE INDEX records_live ON records (kind, id) WHERE live = 1;
 CREATE UNIQUE INDEX records_live_key ON records (kind, application, key) WHERE live = 1 AND key <> '';
 
