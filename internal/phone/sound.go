@@ -1,0 +1,74 @@
+package phone
+
+import (
+	"fmt"
+	"math"
+
+	"parley/internal/audiotest"
+	"parley/internal/pcm"
+)
+
+// Silence is a source of zeros without end.
+func Silence() pcm.Source { return silence{} }
+
+type silence struct{}
+
+func (silence) Next(frame []int16) (int, bool) {
+	clear(frame)
+	return len(frame), false
+}
+
+// Tone is a sine without end of hz at level dBFS (RMS, at most -3.01).
+func Tone(hz, level float64) pcm.Source {
+	return &tone{step: 2 * math.Pi * hz / sampleRate, amplitude: math.Sqrt2 * 32768 * pcm.Gain(level)}
+}
+
+type tone struct{ phase, step, amplitude float64 }
+
+func (t *tone) Next(frame []int16) (int, bool) {
+	for i := range frame {
+		frame[i] = pcm.Saturate(int32(math.Round(t.amplitude * math.Sin(t.phase))))
+		t.phase = math.Mod(t.phase+t.step, 2*math.Pi)
+	}
+	return len(frame), false
+}
+
+// Samples plays sound once, at 8 kHz. The slice must not change meanwhile.
+func Samples(sound []int16) pcm.Source { return &samples{sound: sound} }
+
+// Loop plays sound over and over, at 8 kHz. The slice must not change
+// meanwhile.
+func Loop(sound []int16) pcm.Source { return &samples{sound: sound, loop: len(sound) > 0} }
+
+type samples struct {
+	sound []int16
+	at    int
+	loop  bool
+}
+
+func (s *samples) Next(frame []int16) (n int, ended bool) {
+	for n < len(frame) {
+		if s.at == len(s.sound) {
+			if !s.loop {
+				return n, true
+			}
+			s.at = 0
+		}
+		copied := copy(frame[n:], s.sound[s.at:])
+		n, s.at = n+copied, s.at+copied
+	}
+	return n, s.at == len(s.sound) && !s.loop
+}
+
+// LoadWAV reads a WAV file of 16-bit PCM, mono or several channels averaged, at
+// 8 kHz; other rates are an error that names them.
+func LoadWAV(path string) ([]int16, error) {
+	sound, rate, err := audiotest.LoadWAV(path)
+	if err != nil {
+		return nil, err
+	}
+	if rate != sampleRate {
+		return nil, fmt.Errorf("%s has %d samples a second, %d are needed", path, rate, sampleRate)
+	}
+	return sound, nil
+}
