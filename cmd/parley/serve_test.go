@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alecthomas/kong"
+
 	"parley/internal/server"
 )
 
@@ -184,4 +186,31 @@ func TestByteSizeReadsWhatItWrites(t *testing.T) {
 			t.Errorf("%q was taken as %d", text, got)
 		}
 	}
+}
+
+// TestConfigurationIsDocumented holds docs/configuration.md to the flags.
+func TestConfigurationIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range append(options(t), &kong.Flag{Value: &kong.Value{Name: "config"}}) {
+		row := "| `" + f.Name + "` | "
+		_, rest, ok := strings.Cut(string(text), "\n"+row)
+		if !ok {
+			t.Errorf("no row of %s", f.Name)
+			continue
+		}
+		cell, _, _ := strings.Cut(rest, " |")
+		if f.HasDefault && strings.Trim(cell, "`") != f.Default && !sameDuration(strings.Trim(cell, "`"), f.Default) {
+			t.Errorf("%s: the table says the default is %s, it is %q", f.Name, cell, f.Default)
+		}
+	}
+}
+
+// sameDuration reports whether a and b are the same length of time.
+func sameDuration(a, b string) bool {
+	x, err1 := time.ParseDuration(a)
+	y, err2 := time.ParseDuration(b)
+	return err1 == nil && err2 == nil && x == y
 }
