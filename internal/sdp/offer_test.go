@@ -193,6 +193,7 @@ func TestWhatCannotBeAnswered(t *testing.T) {
 		{"refused", []string{"m=audio 0 RTP/AVP 0"}, "port 0"},
 		{"no common codec", []string{"m=audio 4000 RTP/AVP 18 3"}, "G729/8000, GSM/8000"},
 		{"digits alone", []string{"m=audio 4000 RTP/AVP 96", "a=rtpmap:96 telephone-event/8000"}, "telephone-event/8000"},
+		{"a payload type with a zero before it", []string{"m=audio 4000 RTP/AVP 00"}, "no common codec"},
 		{"a name that hides another encoding", []string{"m=audio 4000 RTP/AVP 0", "a=rtpmap:0 L16/44100"}, "L16/44100"},
 		{"host name", []string{"m=audio 4000 RTP/AVP 0", "c=IN IP4 phone.example.com"}, "host name"},
 		{"multicast", []string{"m=audio 4000 RTP/AVP 0", "c=IN IP4 224.2.1.1/127"}, "multicast"},

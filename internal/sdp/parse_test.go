@@ -22,6 +22,7 @@ func TestWhatIsNotRead(t *testing.T) {
 		{"rtpmap without rate", describe("m=audio 4000 RTP/AVP 0", "a=rtpmap:0 PCMU"), ErrMalformed, "rtpmap:0 PCMU"},
 		{"rtcp without port", describe("m=audio 4000 RTP/AVP 0", "a=rtcp:x"), ErrMalformed, "rtcp:x"},
 		{"audio without an address", "v=0\r\no=- 1 1 IN IP4 h\r\ns=-\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n", ErrMalformed, "no c= line"},
+		{"an address that is only a TTL", describe("m=audio 4000 RTP/AVP 0", "c=IN IP4 /1"), ErrMalformed, "no c= line"},
 		{"version 1", strings.Replace(describe(), "v=0", "v=1", 1), ErrMalformed, ""},
 		{"a long one", describe("a=" + strings.Repeat("x", MaxSize)), ErrTooLarge, "bytes"},
 		{"many lines", describe(slicesOf("a=x", MaxLines)...), ErrTooLarge, "lines"},
@@ -64,6 +65,9 @@ func TestWhatIsToleratedBesideAudio(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
+	for _, body := range samples(f) {
+		f.Add(body)
+	}
 	f.Add([]byte(describe("m=audio 4000 RTP/AVP 0 8 101", "a=rtpmap:101 telephone-event/8000", "a=rtcp:1 IN IP4 h")))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		s, err := Parse(body)
