@@ -1,12 +1,16 @@
 package media
 
 import (
-	"errors"
+	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/netip"
+	"runtime"
+	"sync"
 	"time"
 
 	"parley"
+	"parley/internal/mixer"
 )
 
 // Config is what a Plane is made of.
@@ -30,7 +34,20 @@ type Config struct {
 }
 
 // Plane is a running media plane. Its methods are safe for concurrent use.
-type Plane struct{}
+type Plane struct {
+	cfg    Config
+	shards []*shard
+	wake   chan struct{} // there are facts
+	quit   chan struct{} // the facts goroutine is to end
+	wg     sync.WaitGroup
+
+	// mu guards the fields below; it is not held while blocking, but for the
+	// opening and closing of sockets.
+	mu     sync.Mutex
+	closed bool
+	used   map[uint16]bool // RTP ports that are open
+	next   uint16          // RTP port to be tried next
+}
 
 // PlaneStats counts what the plane has done since Open.
 type PlaneStats struct {
@@ -40,34 +57,123 @@ type PlaneStats struct {
 	Beats         int64 // beats of mixes
 	LateBeats     int64 // beats that began over 5 ms late
 	SkippedBeats  int64 // beats left out after a stall: frames never sent
-	LostFacts     int64 // facts dropped because Facts was too slow
+	LostFacts     int64 // digits dropped because Facts was too slow; all other facts wait
 	PacketsIn     int64 // RTP packets taken
-	PacketsOut    int64 // RTP packets sent
+	PacketsOut    int64 // packets sent, RTCP included
 	SendErrors    int64 // packets that the kernel did not take
 	UnknownSource int64 // packets from an address that is no session's
 	Malformed     int64 // packets that are not RTP or RTCP of their session
-	Panics        int64 // sessions ended because their code panicked
+	Panics        int64 // sessions, playbacks or recordings ended because their code panicked
 }
 
 // Open starts a plane. The error names the port range when it is too small for
 // one port pair per shard, or wrong.
-func Open(cfg Config) (*Plane, error) { return nil, errors.New("media: not built yet") }
+func Open(cfg Config) (*Plane, error) {
+	if !cfg.Addr.Unmap().Is4() {
+		return nil, fmt.Errorf("media: address %v is not IPv4", cfg.Addr)
+	}
+	if cfg.Shards <= 0 {
+		cfg.Shards = runtime.GOMAXPROCS(0)
+	}
+	if cfg.SilenceTimeout == 0 {
+		cfg.SilenceTimeout = 20 * time.Second
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	first := cfg.PortMin + cfg.PortMin&1
+	if pairs := (int(cfg.PortMax) - int(first) + 1) / 2; first == 0 || pairs < cfg.Shards {
+		return nil, fmt.Errorf("media: port range %d-%d has room for %d pairs of RTP and RTCP ports, at least %d are needed",
+			cfg.PortMin, cfg.PortMax, max(0, pairs), cfg.Shards)
+	}
+	p := &Plane{
+		cfg: cfg, wake: make(chan struct{}, 1), quit: make(chan struct{}),
+		used: make(map[uint16]bool), next: first,
+	}
+	for range cfg.Shards {
+		p.shards = append(p.shards, newShard(p))
+	}
+	for _, sh := range p.shards {
+		p.wg.Go(sh.run)
+	}
+	p.wg.Go(func() { p.tellFacts(p.quit) })
+	return p, nil
+}
 
 // Close ends all sessions and mixes, stops the beat and waits until its
-// goroutines have ended. Facts not told yet are told first.
-func (p *Plane) Close() error { return nil }
+// goroutines have ended. Facts not told yet are told first. It must not be
+// called from within Facts or Done.
+func (p *Plane) Close() error {
+	p.mu.Lock()
+	if p.closed {
+		p.mu.Unlock()
+		return nil
+	}
+	p.closed = true
+	p.mu.Unlock()
+	for _, sh := range p.shards {
+		sh.do(sh.endAll)
+		close(sh.quit)
+		<-sh.stopped
+	}
+	close(p.quit)
+	p.wg.Wait()
+	for _, sh := range p.shards {
+		for _, port := range sh.ports {
+			port.rtp.close()
+			port.rtcp.close()
+		}
+	}
+	return nil
+}
+
+// endAll ends all sessions of the shard.
+func (sh *shard) endAll() {
+	for _, port := range sh.ports {
+		for len(port.sessions) > 0 {
+			port.sessions[len(port.sessions)-1].end()
+		}
+	}
+}
 
 // Stats counts over all shards; it does not wait for a beat.
-func (p *Plane) Stats() PlaneStats { return PlaneStats{} }
-
-// MixConfig says how a Mix sounds.
-type MixConfig struct {
-	// Rate is the sample rate in Hz; 0 means 8000, the only one so far.
-	Rate int
+func (p *Plane) Stats() PlaneStats {
+	var st PlaneStats
+	for _, sh := range p.shards {
+		st.Sessions += int(sh.sessions.Load())
+		st.Mixes += int(sh.mixes.Load())
+		st.Ports += int(sh.openPort.Load())
+		for i, v := range []*int64{
+			&st.Beats, &st.LateBeats, &st.SkippedBeats, &st.LostFacts, &st.PacketsIn,
+			&st.UnknownSource, &st.Malformed, &st.Panics, &st.PacketsOut, &st.SendErrors,
+		} {
+			*v += sh.counts[i].Load()
+		}
+	}
+	return st
 }
 
 // NewMix makes a mix with nobody in it, in the shard that has the least to do.
-func (p *Plane) NewMix(cfg MixConfig) *Mix { return &Mix{} }
+func (p *Plane) NewMix(cfg MixConfig) *Mix {
+	sh := p.idlest()
+	sh.mixes.Add(1)
+	return newMix(sh, cfg)
+}
+
+// idlest is the shard with the fewest sessions, then mixes.
+func (p *Plane) idlest() *shard {
+	best := p.shards[0]
+	for _, sh := range p.shards[1:] {
+		a, b := sh.sessions.Load(), best.sessions.Load()
+		if a < b || a == b && sh.mixes.Load() < best.mixes.Load() {
+			best = sh
+		}
+	}
+	return best
+}
 
 // SessionConfig is what a Session is opened with.
 type SessionConfig struct {
@@ -85,9 +191,98 @@ type SessionConfig struct {
 	CNAME string
 }
 
-// OpenSession takes a port for a call and gives the session, which neither
-// sends nor receives before Configure. The error is a *parley.Error with
-// CodeNoCapacity when the ports are used up, CodeShuttingDown after Close.
+// OpenSession takes a place on a port for a call and gives the session, which
+// neither sends nor receives before Configure. The error is a *parley.Error
+// with CodeNoCapacity when the ports are used up, CodeShuttingDown after Close.
 func (p *Plane) OpenSession(cfg SessionConfig) (*Session, error) {
-	return nil, errors.New("media: not built yet")
+	s := &Session{
+		call: cfg.Call, facts: cfg.Facts, cname: cfg.CNAME, peer: hostOf(cfg.Peer),
+		voice: mixer.NewVoice(mixFrame), hear: 1,
+	}
+	s.out.ssrc, s.out.seq, s.out.timestamp = rand.Uint32(), uint16(rand.Uint32()), rand.Uint32()
+	if s.shard = p.idlest(); cfg.Mix != nil {
+		s.shard = cfg.Mix.shard
+	}
+	attached := false
+	if !s.shard.do(func() { attached = s.shard.attach(s) }) {
+		return nil, parley.Errorf(parley.CodeShuttingDown, "the media plane is closed")
+	}
+	if !attached {
+		port, err := p.openPort()
+		if err != nil {
+			return nil, err
+		}
+		s.shard.openPort.Add(1)
+		if !s.shard.do(func() { s.shard.ports = append(s.shard.ports, port); s.shard.attachTo(s, port) }) {
+			p.closePort(s.shard, port)
+			return nil, parley.Errorf(parley.CodeShuttingDown, "the media plane is closed")
+		}
+	}
+	s.local = netip.AddrPortFrom(p.cfg.Addr, s.port.number)
+	return s, nil
+}
+
+// openPort binds the next free pair of ports. A number comes again only after
+// all others, so that packets for a port that was closed reach nobody for long.
+func (p *Plane) openPort() (*port, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return nil, parley.Errorf(parley.CodeShuttingDown, "the media plane is closed")
+	}
+	first := p.cfg.PortMin + p.cfg.PortMin&1
+	var last error
+	for range (int(p.cfg.PortMax) - int(first) + 1) / 2 {
+		n := p.next
+		if p.next = n + 2; int(n)+3 > int(p.cfg.PortMax) {
+			p.next = first
+		}
+		if p.used[n] {
+			continue
+		}
+		port, err := openPair(p.cfg.Addr, n)
+		if err != nil {
+			last = err
+			continue
+		}
+		p.used[n] = true
+		return port, nil
+	}
+	e := parley.Errorf(parley.CodeNoCapacity, "all RTP ports from %d to %d are in use", p.cfg.PortMin, p.cfg.PortMax)
+	e.Err = last
+	return nil, e
+}
+
+// openPair binds an RTP port and the RTCP port after it.
+func openPair(addr netip.Addr, n uint16) (*port, error) {
+	rtp, err := listen(netip.AddrPortFrom(addr, n))
+	if err != nil {
+		return nil, err
+	}
+	rtcp, err := listen(netip.AddrPortFrom(addr, n+1))
+	if err != nil {
+		rtp.close()
+		return nil, err
+	}
+	return newPort(n, rtp, rtcp), nil
+}
+
+// closePort closes a port that no shard has any more.
+func (p *Plane) closePort(sh *shard, port *port) {
+	port.rtp.close()
+	port.rtcp.close()
+	sh.openPort.Add(-1)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.used, port.number)
+}
+
+// guard keeps the facts goroutine going when a Facts panics.
+func (p *Plane) guard(tell func()) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			p.cfg.Logger.Error("panic in media facts", "reason", reason)
+		}
+	}()
+	tell()
 }

@@ -2,10 +2,16 @@ package media
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
+	"parley"
 	"parley/internal/codec"
+	"parley/internal/dtmf"
+	"parley/internal/jitter"
+	"parley/internal/mixer"
 )
 
 // ErrAddressInUse: another session on the same port has the remote address.
@@ -21,7 +27,46 @@ var ErrParams = errors.New("media: unusable parameters")
 
 // Session is the media of one call: RTP and RTCP with one far end. It sends
 // silence while it is in no mix. Its methods are safe for concurrent use.
-type Session struct{}
+type Session struct {
+	call  parley.ID
+	facts Facts
+	cname string
+	peer  uint32 // host that packets are expected from, 0 when unknown
+	shard *shard
+	port  *port
+	local netip.AddrPort
+
+	closed atomic.Bool
+	last   atomic.Pointer[SessionStats] // set when it has ended
+
+	// All below is the shard's.
+	ready     bool // configured
+	params    Params
+	remote    endpoint // as signalled
+	latched   endpoint // where packets come from
+	reportsTo endpoint // where RTCP goes
+	host      uint32   // that signalling comes from
+
+	in    inbound
+	out   outbound
+	buf   *jitter.Buffer
+	count sessionCounts
+
+	slot    *slot
+	mix     *Mix
+	voice   *mixer.Voice
+	hear    float32 // gain of what is heard: 0 while deaf
+	deaf    bool
+	private []*Playing // heard by this session and not by all
+	talking bool       // as last told
+	tick    uint8      // beats until the next look at RTCP and silence
+}
+
+// sessionCounts is what SessionStats tells and nobody else counts.
+type sessionCounts struct {
+	received, receivedBytes int64
+	malformed               int64
+}
 
 // Params is what an offer and its answer have settled.
 type Params struct {
@@ -70,21 +115,233 @@ type SessionStats struct {
 }
 
 // LocalAddr is where the far end is to send RTP; RTCP is the next port.
-func (s *Session) LocalAddr() netip.AddrPort { return netip.AddrPort{} }
+func (s *Session) LocalAddr() netip.AddrPort { return s.local }
 
 // SameShard reports whether the session can be added to m.
-func (s *Session) SameShard(m *Mix) bool { return false }
+func (s *Session) SameShard(m *Mix) bool { return s.shard == m.shard }
 
 // Configure takes what an offer and its answer have settled, each time that
 // something changed. On an error nothing changes: ErrAddressInUse, ErrParams
 // or ErrClosed.
-func (s *Session) Configure(p Params) error { return ErrClosed }
+func (s *Session) Configure(p Params) error {
+	if p.PTime == 0 {
+		p.PTime = beatTime
+	}
+	if err := p.check(); err != nil {
+		return err
+	}
+	// What takes memory is made here, not on the beat.
+	parts, err := newParts(p)
+	if err != nil {
+		return err
+	}
+	result := ErrClosed
+	s.shard.do(func() {
+		if !s.closed.Load() {
+			result = s.configure(p, parts)
+		}
+	})
+	return result
+}
+
+func (p Params) check() error {
+	switch {
+	case p.PTime < 10*time.Millisecond || p.PTime > 60*time.Millisecond || p.PTime%(10*time.Millisecond) != 0:
+		return fmt.Errorf("%w: ptime %v", ErrParams, p.PTime)
+	case p.Remote.IsValid() && !p.Remote.Addr().Unmap().Is4():
+		return fmt.Errorf("%w: remote address %v is not IPv4", ErrParams, p.Remote)
+	case p.PayloadType > 127 || p.DTMFPayloadType > 127:
+		return fmt.Errorf("%w: payload type over 127", ErrParams)
+	case p.Codec.ClockRate != p.Codec.SampleRate || p.Codec.SampleRate != mixRate:
+		return fmt.Errorf("%w: no mix at the rate of %v", ErrParams, p.Codec)
+	}
+	return nil
+}
+
+// parts is what a configuration needs of memory.
+type parts struct {
+	encoder codec.Encoder
+	decoder codec.Decoder
+	codec   int // index in shard.codecs
+	buf     *jitter.Buffer
+	digits  *dtmf.Receiver
+	packet  []byte // collects what is sent, for ptimes other than a beat
+}
+
+func newParts(p Params) (parts, error) {
+	var k parts
+	var err error
+	if k.encoder, err = codec.NewEncoder(p.Codec); err != nil {
+		return k, fmt.Errorf("%w: %w", ErrParams, err)
+	}
+	if k.decoder, err = codec.NewDecoder(p.Codec); err != nil {
+		return k, fmt.Errorf("%w: %w", ErrParams, err)
+	}
+	k.codec = codecIndex(p.Codec)
+	k.buf = jitter.New(jitter.Config{Decoder: k.decoder, Rate: p.Codec.SampleRate, Frame: mixFrame})
+	if p.DTMFPayloadType != 0 {
+		k.digits = dtmf.NewReceiver(p.Codec.ClockRate)
+	}
+	if p.PTime != beatTime {
+		k.packet = make([]byte, 0, int(p.PTime/time.Millisecond)*mixRate/1000+mixFrame)
+	}
+	return k, nil
+}
+
+// configure is Configure, between two beats.
+func (s *Session) configure(p Params, k parts) error {
+	sh := s.shard
+	remote := endpointOf(p.Remote)
+	// An address of 0.0.0.0 is an old way to say hold: the session stays where
+	// it is (RFC 3264 section 8.4).
+	if remote != 0 && remote != s.remote {
+		if other := s.port.bound[remote]; other != nil && other != s {
+			return ErrAddressInUse
+		}
+		s.move(remote, sh.now)
+	}
+	if remote == 0 {
+		p.Send = false
+	}
+	if p.RemoteRTCP.IsValid() {
+		s.reportsTo = endpointOf(p.RemoteRTCP)
+	} else if s.remote != 0 {
+		s.reportsTo = s.remote + 1
+	}
+	s.port.expectReports(s.reportsTo, s)
+	s.host = hostOf(p.SignallingAddr)
+
+	if s.buf == nil {
+		s.buf = k.buf
+	} else if p.Codec != s.params.Codec {
+		s.buf.SetDecoder(k.decoder)
+	}
+	if s.in.digits == nil || p.DTMFPayloadType == 0 {
+		s.in.digits = k.digits
+	}
+	if !s.ready || p.Receive && !s.params.Receive {
+		s.in.since = sh.now
+		s.in.silent = false
+	}
+	s.out.configure(p, k)
+	s.params = p
+	if !s.ready {
+		s.ready = true
+		sh.place(s)
+	}
+	return nil
+}
+
+// move gives the session another signalled address.
+func (s *Session) move(remote endpoint, now time.Duration) {
+	old, latched := s.remote, s.latched
+	s.remote = remote
+	s.port.bind(remote, s)
+	if old != remote {
+		s.port.unbind(old, s, now)
+	}
+	if latched != remote {
+		if latched != old {
+			s.port.unbind(latched, s, now)
+		}
+		s.latched = 0
+	}
+}
+
+// expects reports whether packets from host may be the session's.
+func (s *Session) expects(host uint32) bool {
+	if !s.ready {
+		return s.peer == 0 || s.peer == host
+	}
+	return host == s.remote.host() || host == s.host || host == s.peer
+}
+
+// understands reports whether the payload type was negotiated.
+func (s *Session) understands(payloadType uint8) bool {
+	return payloadType == s.params.PayloadType || payloadType == s.params.DTMFPayloadType && payloadType != 0
+}
+
+// target is where RTP goes: to where it comes from (symmetric RTP, RFC 4961),
+// and before anything has come, to where signalling said.
+func (s *Session) target() endpoint {
+	if s.latched != 0 {
+		return s.latched
+	}
+	return s.remote
+}
 
 // Stats is how the session does at this moment. After Close it keeps the last
 // values.
-func (s *Session) Stats() SessionStats { return SessionStats{} }
+func (s *Session) Stats() SessionStats {
+	var st SessionStats
+	if s.shard.do(func() { st = s.stats() }) && s.last.Load() == nil {
+		return st
+	}
+	if last := s.last.Load(); last != nil {
+		return *last
+	}
+	return st
+}
+
+func (s *Session) stats() SessionStats {
+	clock := time.Duration(max(1, s.params.Codec.ClockRate))
+	st := SessionStats{
+		Codec:           s.params.Codec,
+		PTime:           s.params.PTime,
+		Latched:         s.latched.addrPort(),
+		PacketsSent:     int64(s.out.packets),
+		BytesSent:       int64(s.out.bytes),
+		PacketsReceived: s.count.received,
+		BytesReceived:   s.count.receivedBytes,
+		PacketsLost:     s.in.source.lost(),
+		Malformed:       s.count.malformed,
+		Jitter:          time.Duration(s.in.source.jitter * float64(time.Second) / float64(clock)),
+		Level:           s.voice.Level(),
+		Talking:         s.talking,
+		RTT:             s.in.rtt,
+		RemoteLost:      float64(s.in.remote.fraction) / 256,
+		RemoteJitter:    time.Duration(s.in.remote.jitter) * time.Second / clock,
+	}
+	if s.buf != nil {
+		b := s.buf.Stats()
+		st.PacketsLate, st.Duplicates = b.Late, b.Duplicates
+		st.FramesPlayed, st.FramesConcealed = b.Played, b.Concealed
+		st.PlayoutDelay = b.Delay
+	}
+	if s.in.heard != 0 {
+		st.LastPacket = s.shard.wall(s.in.heard)
+	}
+	return st
+}
 
 // Close takes the session out of its mix, says RTCP BYE and gives up its place
 // on the port. No fact is told after Close has returned, except one being told
 // at that moment. It may be called twice.
-func (s *Session) Close() {}
+func (s *Session) Close() {
+	if s.closed.Swap(true) {
+		return
+	}
+	s.shard.do(s.end)
+}
+
+// end is Close, between two beats.
+func (s *Session) end() {
+	if s.last.Load() != nil {
+		return
+	}
+	sh := s.shard
+	s.closed.Store(true)
+	if s.mix != nil {
+		s.mix.leave(s)
+	}
+	sh.unplace(s)
+	st := s.stats()
+	s.last.Store(&st)
+	if s.ready && s.reportsTo != 0 && s.out.packets > 0 {
+		s.report(true)
+		sh.outbox.flush()
+	}
+	s.port.leave(s, sh.now)
+	sh.sessions.Add(-1)
+	s.buf, s.out.packet, s.in.digits, s.private = nil, nil, nil, nil
+}

@@ -1,0 +1,399 @@
+package media
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"parley/internal/codec"
+	"parley/internal/pcm"
+)
+
+const (
+	beatTime = pcm.FrameDuration
+	// slots is how many parts a beat has, slotTime their length.
+	slots    = 8
+	slotTime = beatTime / slots
+
+	// lateAfter is how late a beat may begin without being counted.
+	lateAfter = 5 * time.Millisecond
+	// backlog is how many beats are made up for after a stall; what lies
+	// further back is left out. They come catchUp apart, not in one burst.
+	backlog = 3
+	catchUp = 5 * time.Millisecond
+
+	// opsQueue is how many closures can wait for a shard, opsBudget how many
+	// are carried out before the time is looked at again.
+	opsQueue  = 256
+	opsBudget = 64
+	// dueSize is how many sessions are looked at after a beat.
+	dueSize = 256
+	// tidyEvery is how often what is left of ended calls is cleared away.
+	tidyEvery = time.Second
+)
+
+// op is a closure to be carried out between two beats.
+type op struct {
+	fn   func()
+	done chan struct{}
+}
+
+// shardCounts is counted by the beat, and published after it.
+type shardCounts struct {
+	beats, late, skipped, lost, in, unknown, malformed, panics int64
+}
+
+// shard is one beat: a goroutine that owns mixes, sessions and ports.
+type shard struct {
+	plane    *Plane
+	ops      chan *op
+	quit     chan struct{} // closed to stop
+	stopped  chan struct{} // closed when stopped
+	sessions atomic.Int64
+	mixes    atomic.Int64
+	openPort atomic.Int64
+	facts    ring
+	counts   [10]atomic.Int64 // shardCounts and what the outbox counts
+
+	// All below is the goroutine's.
+	silence  time.Duration
+	epoch    time.Time
+	now      time.Duration // since epoch, at the last look
+	nowWall  time.Time     // the same moment by Config.Now
+	done     int64         // the last slot that was run, counted since epoch
+	hold     time.Duration // no beat before this: beats are being caught up
+	slots    [slots]slot
+	ports    []*port
+	inbox    *inbox
+	outbox   *outbox
+	silences [][]byte // by codec: a frame of silence
+	due      []*Session
+	stale    bool // a mix may not need the beat any more
+	current  any  // the session, playing or tap whose code runs
+	count    shardCounts
+	rng      *rand.Rand
+	tidied   time.Duration
+	timer    *time.Timer
+}
+
+func newShard(p *Plane) *shard {
+	sh := &shard{
+		plane: p, ops: make(chan *op, opsQueue), quit: make(chan struct{}), stopped: make(chan struct{}),
+		silence: p.cfg.SilenceTimeout, epoch: time.Now(), nowWall: p.cfg.Now(),
+		inbox: newInbox(), outbox: newOutbox(), due: make([]*Session, 0, dueSize),
+		rng: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
+	}
+	for i := range sh.slots {
+		sh.slots[i].uses = make(map[*port]int)
+	}
+	for _, f := range codec.Formats() {
+		enc, _ := codec.NewEncoder(f) // every format of the list has one
+		sh.silences = append(sh.silences, enc.Encode(nil, make([]int16, mixFrame)))
+	}
+	sh.timer = time.NewTimer(time.Hour)
+	sh.timer.Stop()
+	return sh
+}
+
+// codecIndex is f's place in shard.silences and Mix.shared.
+func codecIndex(f codec.Format) int { return slices.Index(codec.Formats(), f) }
+
+// do carries fn out between two beats and waits for that; false when the shard
+// has stopped.
+func (sh *shard) do(fn func()) bool {
+	o := &op{fn: fn, done: make(chan struct{})}
+	select {
+	case sh.ops <- o:
+	case <-sh.stopped:
+		return false
+	}
+	select {
+	case <-o.done:
+		return true
+	case <-sh.stopped:
+		// The last closures were carried out before stopped was closed.
+		select {
+		case <-o.done:
+			return true
+		default:
+			return false
+		}
+	}
+}
+
+// tell passes a fact on; false when there is no room for it now.
+func (sh *shard) tell(f fact) bool {
+	if !sh.facts.put(f) {
+		return false
+	}
+	select {
+	case sh.plane.wake <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+// wall is a time of the beat as a time of day.
+func (sh *shard) wall(t time.Duration) time.Time { return sh.nowWall.Add(t - sh.now) }
+
+// run is the shard's goroutine.
+func (sh *shard) run() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	sh.look()
+	for sh.wait() {
+		sh.look()
+		sh.beats()
+		sh.housekeep()
+		sh.publish()
+	}
+	for {
+		select {
+		case o := <-sh.ops:
+			sh.carryOut(o)
+		default:
+			sh.publish()
+			close(sh.stopped)
+			return
+		}
+	}
+}
+
+// look takes the time.
+func (sh *shard) look() {
+	sh.now = time.Since(sh.epoch)
+	sh.nowWall = sh.plane.cfg.Now()
+}
+
+// wait waits for the next slot in which there is something to do, carrying out
+// closures meanwhile. It returns false when the shard is to stop.
+func (sh *shard) wait() bool {
+	for n := 0; ; n++ {
+		var tick <-chan time.Time
+		if at, ok := sh.nextWake(); ok {
+			d := at - time.Since(sh.epoch)
+			if d <= 0 && n >= opsBudget {
+				return true
+			}
+			if d <= 0 {
+				select {
+				case o := <-sh.ops:
+					sh.carryOut(o)
+					continue
+				case <-sh.quit:
+					return false
+				default:
+					return true
+				}
+			}
+			sh.timer.Reset(d)
+			tick = sh.timer.C
+		}
+		select {
+		case o := <-sh.ops:
+			sh.carryOut(o)
+		case <-tick:
+			return true
+		case <-sh.quit:
+			return false
+		}
+	}
+}
+
+// nextWake is when there is something to do; false while there is nothing.
+func (sh *shard) nextWake() (time.Duration, bool) {
+	for n := sh.done + 1; n <= sh.done+slots; n++ {
+		if sh.slots[n%slots].busy() {
+			return max(sh.hold, time.Duration(n)*slotTime), true
+		}
+	}
+	if len(sh.ports) > 0 {
+		return sh.tidied + tidyEvery, true
+	}
+	return 0, false
+}
+
+func (sh *shard) carryOut(o *op) {
+	sh.look()
+	defer close(o.done)
+	o.fn()
+	sh.outbox.flush()
+}
+
+// beats runs the slots whose time has come.
+func (sh *shard) beats() {
+	if sh.now < sh.hold {
+		return
+	}
+	reached := int64(sh.now / slotTime)
+	if behind := reached - sh.done - slots; behind > backlog*slots {
+		sh.leaveOut((behind - backlog*slots + slots - 1) / slots)
+	}
+	until := min(reached, sh.done+slots)
+	for n := sh.done + 1; n <= until; n++ {
+		sh.done = n
+		if l := &sh.slots[n%slots]; l.busy() {
+			sh.runSlot(l, time.Duration(n)*slotTime)
+		}
+	}
+	sh.hold = 0
+	if sh.done < reached {
+		sh.hold = sh.now + catchUp
+	}
+	if sh.stale {
+		sh.stale = false
+		sh.reactivate()
+	}
+}
+
+// leaveOut lets the time go on by so many beats that are too late to be run.
+func (sh *shard) leaveOut(beats int64) {
+	sh.done += beats * slots
+	for i := range sh.slots {
+		l := &sh.slots[i]
+		for _, m := range l.mixes {
+			sh.count.skipped += beats
+			for _, s := range m.sessions {
+				s.skip(int(beats) * mixFrame)
+			}
+		}
+		for _, s := range l.lobby {
+			s.skip(int(beats) * mixFrame)
+		}
+	}
+}
+
+// runSlot runs the mixes of a slot, for the time due. A panic of one session's
+// code ends that session.
+func (sh *shard) runSlot(l *slot, due time.Duration) {
+	defer sh.survive()
+	sh.look()
+	for _, p := range l.ports {
+		p.drain(sh)
+	}
+	for _, m := range l.mixes {
+		sh.count.beats++
+		if sh.now-due > lateAfter {
+			sh.count.late++
+		}
+		m.beat(due)
+	}
+	for _, s := range l.lobby {
+		sh.current = s
+		s.listen(due)
+		s.send(sh.silences[s.out.codec])
+		s.next()
+	}
+	sh.current = nil
+	sh.outbox.flush()
+	for _, s := range sh.due {
+		sh.current = s
+		s.look()
+	}
+	sh.current = nil
+	sh.due = sh.due[:0]
+	sh.outbox.flush()
+}
+
+// next counts the beats of a session until it is to be looked at.
+func (s *Session) next() {
+	if s.tick--; s.tick == 0 {
+		sh := s.shard
+		if len(sh.due) == cap(sh.due) {
+			s.tick = 1
+			return
+		}
+		sh.due = append(sh.due, s)
+		s.tick = lookInterval
+	}
+}
+
+// survive keeps the beat going when code of a session, a source or a sink has
+// panicked: what it belongs to is ended.
+func (sh *shard) survive() {
+	reason := recover()
+	if reason == nil {
+		return
+	}
+	sh.count.panics++
+	sh.due = sh.due[:0]
+	culprit := sh.current
+	sh.current = nil
+	stack := make([]byte, 4<<10)
+	stack = stack[:runtime.Stack(stack, false)]
+	switch c := culprit.(type) {
+	case *Session:
+		// Control is told by what it knows: no packet comes any more.
+		sh.tell(fact{kind: factChore, fn: func() {
+			if c.facts != nil {
+				c.facts.Silent(c.call, sh.plane.cfg.Now())
+			}
+		}})
+		c.end()
+	case *Playing:
+		c.over = true
+		c.mix.tidy()
+		sh.stale = true
+	case *Tap:
+		c.mix.taps = slices.DeleteFunc(c.mix.taps, func(t *Tap) bool { return t == c })
+		sh.stale = true
+	}
+	log := sh.plane.cfg.Logger
+	sh.tell(fact{kind: factChore, fn: func() {
+		log.Error("panic on the media beat", "reason", reason, "stack", string(stack))
+	}})
+}
+
+// reactivate takes mixes off the beat that do not need it any more.
+func (sh *shard) reactivate() {
+	for i := range sh.slots {
+		for _, m := range slices.Clone(sh.slots[i].mixes) {
+			sh.activate(m)
+		}
+	}
+}
+
+// housekeep forgets what has been left by ended calls, and closes ports that
+// have not been used for a while.
+func (sh *shard) housekeep() {
+	if sh.now-sh.tidied < tidyEvery {
+		return
+	}
+	sh.tidied = sh.now
+	sh.ports = slices.DeleteFunc(sh.ports, func(p *port) bool {
+		p.tidy(sh.now)
+		if len(p.sessions) > 0 || len(p.ended) > 0 || sh.now-p.emptied < quarantine {
+			return false
+		}
+		return sh.tell(fact{kind: factChore, fn: func() { sh.plane.closePort(sh, p) }})
+	})
+}
+
+// attach opens a session on the first port where it can be told apart; false
+// when there is none.
+func (sh *shard) attach(s *Session) bool {
+	for _, p := range sh.ports {
+		if p.fits(s.peer) {
+			sh.attachTo(s, p)
+			return true
+		}
+	}
+	return false
+}
+
+func (sh *shard) attachTo(s *Session, p *port) {
+	s.port = p
+	p.sessions = append(p.sessions, s)
+	s.tick = uint8(1 + sh.rng.IntN(lookInterval))
+	sh.sessions.Add(1)
+}
+
+// publish makes the counts visible to others.
+func (sh *shard) publish() {
+	c, o := &sh.count, sh.outbox
+	for i, v := range [...]int64{c.beats, c.late, c.skipped, c.lost, c.in, c.unknown, c.malformed, c.panics, o.sent, o.failed} {
+		sh.counts[i].Store(v)
+	}
+}
