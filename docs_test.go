@@ -136,3 +136,27 @@ func TestLinks(t *testing.T) {
 		}
 	}
 }
+
+var required = regexp.MustCompile(`(?m)^\t([^\s/]+\.[^\s]+/?[^\s]*) v[0-9]`)
+
+// TestNotice: every module that the server or its tests are built with is in
+// NOTICE.
+func TestNotice(t *testing.T) {
+	mod, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	notice, err := os.ReadFile("NOTICE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules := required.FindAllStringSubmatch(string(mod), -1)
+	if len(modules) < 10 {
+		t.Fatalf("only %d modules found in go.mod", len(modules))
+	}
+	for _, m := range modules {
+		if !strings.Contains(string(notice), "\n"+m[1]+" (") {
+			t.Errorf("NOTICE does not name %s", m[1])
+		}
+	}
+}
