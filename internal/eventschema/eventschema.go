@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"parley"
 )
@@ -65,6 +66,73 @@ func Schema(t parley.EventType, format parley.WebhookFormat) ([]byte, error) {
 		"$ref":    "#/$defs/" + string(t),
 		"$defs":   defs,
 	})
+}
+
+// Example is the body of an event of type t in a format, its fields in their
+// order, made of the examples in the schema. It fails for a type or format that
+// does not exist.
+func Example(t parley.EventType, format parley.WebhookFormat) ([]byte, error) {
+	defs, err := definitions()
+	if err != nil {
+		return nil, err
+	}
+	fields, err := fieldsIn(defs, t, format)
+	if err != nil {
+		return nil, err
+	}
+	var schema struct {
+		Properties map[string]part `json:"properties"`
+	}
+	if err := json.Unmarshal(defs[string(t)], &schema); err != nil {
+		return nil, fmt.Errorf("events.json: %s: %w", t, err)
+	}
+	var b bytes.Buffer
+	for _, f := range fields {
+		if f == "settled" { // only after a crash
+			continue
+		}
+		value, err := schema.Properties[f].example(defs)
+		if err != nil {
+			return nil, fmt.Errorf("events.json: %s: %s: %w", t, f, err)
+		}
+		fmt.Fprintf(&b, ",%q:%s", f, value)
+	}
+	return append(append([]byte{'{'}, b.Bytes()[1:]...), '}'), nil
+}
+
+// part is what the schema of one field says that an example can be made of.
+type part struct {
+	Ref      string            `json:"$ref"`
+	Const    json.RawMessage   `json:"const"`
+	Enum     []json.RawMessage `json:"enum"`
+	Examples []json.RawMessage `json:"examples"`
+	Type     json.RawMessage   `json:"type"`
+}
+
+func (p part) example(defs map[string]json.RawMessage) (json.RawMessage, error) {
+	switch {
+	case p.Ref != "":
+		var shared part
+		if err := json.Unmarshal(defs[strings.TrimPrefix(p.Ref, "#/$defs/")], &shared); err != nil {
+			return nil, err
+		}
+		return shared.example(defs)
+	case p.Const != nil:
+		return p.Const, nil
+	case len(p.Enum) > 0:
+		return p.Enum[0], nil
+	case len(p.Examples) > 0:
+		return p.Examples[0], nil
+	}
+	switch string(p.Type) {
+	case `"boolean"`:
+		return json.RawMessage("false"), nil
+	case `"integer"`, `"number"`:
+		return json.RawMessage("0"), nil
+	case `"string"`:
+		return json.RawMessage(`"…"`), nil
+	}
+	return json.RawMessage("null"), nil
 }
 
 func definitions() (map[string]json.RawMessage, error) {

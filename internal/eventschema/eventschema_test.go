@@ -106,6 +106,21 @@ func TestEveryEventIsValidInBothFormats(t *testing.T) {
 	}
 }
 
+func TestExamplesAreValid(t *testing.T) {
+	v := validator(t)
+	for _, typ := range parley.EventTypes() {
+		for _, format := range []parley.WebhookFormat{parley.FormatFull, parley.FormatSeed} {
+			body, err := Example(typ, format)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := v.Validate(body, format); err != nil {
+				t.Errorf("%v\n%s", err, body)
+			}
+		}
+	}
+}
+
 // The table of the specification, word by word.
 func TestSeedFieldsOfTheSpecification(t *testing.T) {
 	want := map[parley.EventType]string{
