@@ -49,7 +49,7 @@ type CallEvents interface {
 // CallEnd says how a call ended.
 type CallEnd struct {
 	At time.Time
-	// Reason is one of the Reason constants.
+	// Reason is one of parley's Reason constants.
 	Reason string
 	// Status is the final SIP status, 0 where there was none.
 	Status int
@@ -57,16 +57,16 @@ type CallEnd struct {
 
 // Why a call ended or an invite failed.
 const (
-	ReasonHangup      = "hangup"        // the far end hung up
-	ReasonRemoved     = "removed"       // we hung up because the API said so
-	ReasonBusy        = "busy"          // 486, 600
-	ReasonNoAnswer    = "no_answer"     // time ran out, 408, 480, 487
-	ReasonRejected    = "rejected"      // 603, 403 and other refusals
-	ReasonNotFound    = "not_found"     // 404, 410, 484, 604
-	ReasonUnreachable = "unreachable"   // no answer to the request, transport error, 5xx
-	ReasonCancelled   = "cancelled"     // ended before it was answered: by us, or the caller
-	ReasonError       = "error"         // a fault of ours, or an answer that we cannot use
-	ReasonMedia       = "media_timeout" // no packet for too long
+	ReasonHangup      = parley.ReasonHangup
+	ReasonRemoved     = parley.ReasonRemoved
+	ReasonBusy        = parley.ReasonBusy
+	ReasonNoAnswer    = parley.ReasonNoAnswer
+	ReasonRejected    = parley.ReasonRejected
+	ReasonNotFound    = parley.ReasonNotFound
+	ReasonUnreachable = parley.ReasonUnreachable
+	ReasonCancelled   = parley.ReasonCancelled
+	ReasonError       = parley.ReasonError
+	ReasonMedia       = parley.ReasonMediaTimeout
 )
 
 // Call is a call's signalling as an edge hands it in. Its methods return at
