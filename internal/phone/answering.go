@@ -84,8 +84,7 @@ func (c *Call) ring(status int, media bool) error {
 	if err := c.phone.respond(c.server, c.response(status, body)); err != nil {
 		return err
 	}
-	c.life.ring(status, c.phone.cfg.Now())
-	c.trace("ringing", fmt.Sprint(status))
+	c.life.ring(status, c.phone.cfg.Now(), func() { c.trace("ringing", fmt.Sprint(status)) })
 	return nil
 }
 
@@ -145,9 +144,7 @@ func (c *Call) Answer() error {
 		c.finish(End{Reason: RemoteCancel})
 		return fmt.Errorf("answer: %w", err)
 	}
-	if c.life.answer(c.phone.cfg.Now()) {
-		c.trace("answered", "")
-	}
+	c.life.answer(c.phone.cfg.Now(), func() { c.trace("answered", "") })
 	c.phone.start(func() { c.repeatUntilACK(c.server, res, acked) })
 	return nil
 }

@@ -20,8 +20,6 @@ type Call struct {
 	dialog   *dialog
 	stream   *stream
 	life     life
-	cancel   chan struct{} // closed when an outgoing call is to be taken back
-	canceled sync.Once
 	decided  chan struct{} // closed when an incoming call gets its final response
 
 	mu        sync.Mutex               // guards what follows
@@ -46,7 +44,7 @@ func newCall(p *Phone, d *dialog, incoming bool) (*Call, error) {
 	st.out.sound = p.cfg.Sound()
 	c := &Call{
 		phone: p, incoming: incoming, dialog: d, stream: st, life: newLife(),
-		cancel: make(chan struct{}), decided: make(chan struct{}), acks: map[uint32]chan struct{}{},
+		decided: make(chan struct{}), acks: map[uint32]chan struct{}{},
 	}
 	st.trace = c.trace
 	return c, nil
@@ -80,9 +78,7 @@ func (c *Call) Invite() *sip.Request {
 // finish ends the call once; the phone then lets go of it.
 func (c *Call) finish(e End) {
 	e.At = c.phone.cfg.Now()
-	if c.life.finish(e) {
-		c.trace("ended", e.String())
-	}
+	c.life.finish(e, func() { c.trace("ended", e.String()) })
 }
 
 // wait blocks until what is closed. The error is ErrEnded when the call ended

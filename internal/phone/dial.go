@@ -71,7 +71,7 @@ func (d *dialing) request() *sip.Request {
 // run follows the INVITE transaction to the call's answer or end.
 func (d *dialing) run(tx *sip.ClientTx) {
 	c := d.call
-	cancel, late := c.cancel, (<-chan time.Time)(nil)
+	back, late := c.life.back, (<-chan time.Time)(nil)
 	for {
 		select {
 		case res := <-tx.Responses():
@@ -83,8 +83,8 @@ func (d *dialing) run(tx *sip.ClientTx) {
 				return
 			}
 			tx = next
-		case <-cancel:
-			cancel = nil
+		case <-back:
+			back = nil
 			late = time.After(cancelTime)
 		case <-late:
 			c.finish(End{Reason: LocalCancel})
@@ -95,7 +95,7 @@ func (d *dialing) run(tx *sip.ClientTx) {
 		case <-c.phone.closing.Done():
 			return
 		}
-		if cancel == nil && d.proceed && !d.taken {
+		if back == nil && d.proceed && !d.taken {
 			d.sendCancel()
 		}
 	}
@@ -123,7 +123,7 @@ func (d *dialing) response(tx *sip.ClientTx, res *sip.Response) (next *sip.Clien
 	case res.IsSuccess():
 		d.success(res)
 		return nil, true
-	case challenged(res) && !d.tried && c.phone.cfg.Account.Username != "" && !done(c.cancel):
+	case challenged(res) && !d.tried && c.phone.cfg.Account.Username != "" && !done(c.life.back):
 		d.tried = true
 		next, err := d.retry(res)
 		if err != nil {
@@ -132,7 +132,7 @@ func (d *dialing) response(tx *sip.ClientTx, res *sip.Response) (next *sip.Clien
 		}
 		d.proceed = false
 		return next, false
-	case done(c.cancel) && res.StatusCode == sip.StatusRequestTerminated:
+	case done(c.life.back) && res.StatusCode == sip.StatusRequestTerminated:
 		c.finish(End{Reason: LocalCancel, Status: res.StatusCode})
 	default:
 		c.finish(End{Reason: RemoteRefusal, Status: res.StatusCode})
@@ -148,13 +148,14 @@ func (d *dialing) provisional(res *sip.Response) {
 	if res.StatusCode == sip.StatusTrying {
 		return
 	}
-	c.trace("ringing", fmt.Sprintf("%d %s", res.StatusCode, res.Reason))
 	if len(res.Body()) > 0 && d.offer != nil {
 		if err := c.takeAnswer(*d.offer, res.Body()); err != nil {
 			c.trace("error", "early media: "+err.Error())
 		}
 	}
-	c.life.ring(res.StatusCode, c.phone.cfg.Now())
+	c.life.ring(res.StatusCode, c.phone.cfg.Now(), func() {
+		c.trace("ringing", fmt.Sprintf("%d %s", res.StatusCode, res.Reason))
+	})
 }
 
 // retry sends the INVITE again with credentials.
@@ -177,21 +178,20 @@ func (d *dialing) success(res *sip.Response) {
 	c.dialog.confirm(res)
 	var answer []byte
 	var err error
-	if d.offer != nil {
-		err = c.takeAnswer(*d.offer, res.Body())
-	} else {
+	switch {
+	case d.offer == nil:
 		answer, err = c.answerOffer(res.Body())
+	case len(res.Body()) > 0 || !c.stream.active(): // else the answer was in a provisional response
+		err = c.takeAnswer(*d.offer, res.Body())
 	}
+	// First answered, then the ACK: it permits the other side to hang up.
+	answered := err == nil && c.life.answer(c.phone.cfg.Now(), func() { c.trace("answered", "") })
 	c.acknowledge(res, answer)
 	switch {
 	case err != nil:
 		d.bye(End{Reason: Failed, Err: err})
-	case done(c.cancel):
+	case !answered:
 		d.bye(End{Reason: LocalCancel, Status: res.StatusCode})
-	default:
-		if c.life.answer(c.phone.cfg.Now()) {
-			c.trace("answered", "")
-		}
 	}
 }
 

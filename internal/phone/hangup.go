@@ -2,6 +2,7 @@ package phone
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/emiago/sipgo/sip"
@@ -17,15 +18,13 @@ func (c *Call) Hangup(ctx context.Context) error {
 	switch {
 	case done(c.life.ended):
 		return nil
-	case done(c.life.answered):
-		return c.bye(ctx, End{Reason: LocalHangup})
 	case c.incoming:
-		return c.Reject(sip.StatusTemporarilyUnavailable)
-	default:
-		c.canceled.Do(func() {
-			close(c.cancel)
-			c.trace("cancelling", "")
-		})
+		if err := c.Reject(sip.StatusTemporarilyUnavailable); !errors.Is(err, ErrState) {
+			return err
+		}
+		return c.byeAfterACK(ctx)
+	case !c.life.takeBack(func() { c.trace("cancelling", "") }):
+		return c.bye(ctx, End{Reason: LocalHangup})
 	}
 	select {
 	case <-c.life.ended:
@@ -34,6 +33,18 @@ func (c *Call) Hangup(ctx context.Context) error {
 		c.finish(End{Reason: LocalCancel})
 		return context.Cause(ctx)
 	}
+}
+
+// byeAfterACK is bye for an incoming call: it may send a BYE only when the ACK
+// to its 2xx has come (RFC 3261 section 15).
+func (c *Call) byeAfterACK(ctx context.Context) error {
+	select {
+	case <-c.life.acked:
+	case <-c.life.ended:
+		return nil
+	case <-ctx.Done(): // no ACK will help any more
+	}
+	return c.bye(ctx, End{Reason: LocalHangup})
 }
 
 // bye ends the call and tells the other side.

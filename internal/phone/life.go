@@ -42,24 +42,29 @@ func (e End) String() string {
 	return string(e.Reason)
 }
 
-// life is what happened to a call. The channels are closed once.
+// life is what happened to a call. Each channel is closed once; ringing,
+// answered and ended after the event was told (tell), so that whoever waits for
+// them finds the events in order.
 type life struct {
 	ringing  chan struct{} // a provisional response other than 100 came or went
 	answered chan struct{}
 	acked    chan struct{} // the ACK to the 2xx came (incoming calls)
+	back     chan struct{} // an outgoing call is to be taken back
 	ended    chan struct{}
 
 	mu           sync.Mutex // guards what follows
 	ringingAt    time.Time
-	answeredAt   time.Time
-	end          End
+	answeredAt   time.Time // set: the call was answered
+	takenBack    bool
+	end          End // with a reason: the call is over
 	provisionals []int
+	wasAcked     bool
 }
 
 func newLife() life {
 	return life{
-		ringing: make(chan struct{}), answered: make(chan struct{}),
-		acked: make(chan struct{}), ended: make(chan struct{}),
+		ringing: make(chan struct{}), answered: make(chan struct{}), acked: make(chan struct{}),
+		back: make(chan struct{}), ended: make(chan struct{}),
 	}
 }
 
@@ -73,46 +78,74 @@ func done(c <-chan struct{}) bool {
 	}
 }
 
-func (l *life) ring(status int, now time.Time) {
+func (l *life) ring(status int, now time.Time, tell func()) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.provisionals = append(l.provisionals, status)
-	if !done(l.ringing) {
+	first := l.ringingAt.IsZero()
+	if first {
 		l.ringingAt = now
+	}
+	l.provisionals = append(l.provisionals, status)
+	l.mu.Unlock()
+	tell()
+	if first {
 		close(l.ringing)
 	}
 }
 
-// answer is false where the call had ended, or was answered, before.
-func (l *life) answer(now time.Time) bool {
+// answer makes the call answered, unless it has ended, was answered or taken
+// back before: then it is false.
+func (l *life) answer(now time.Time, tell func()) bool {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if done(l.ended) || done(l.answered) {
+	if l.end.Reason != "" || !l.answeredAt.IsZero() || l.takenBack {
+		l.mu.Unlock()
 		return false
 	}
 	l.answeredAt = now
+	l.mu.Unlock()
+	tell()
 	close(l.answered)
+	return true
+}
+
+// takeBack asks that an outgoing call be cancelled; false: it was answered, and
+// only a BYE can end it.
+func (l *life) takeBack(tell func()) bool {
+	l.mu.Lock()
+	answered, first := !l.answeredAt.IsZero(), !l.takenBack
+	l.takenBack = l.takenBack || !answered
+	l.mu.Unlock()
+	if answered {
+		return false
+	}
+	if first {
+		close(l.back)
+		tell()
+	}
 	return true
 }
 
 func (l *life) ack() {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !done(l.acked) {
+	first := !l.wasAcked
+	l.wasAcked = true
+	l.mu.Unlock()
+	if first {
 		close(l.acked)
 	}
 }
 
-// finish is false where the call had ended before.
-func (l *life) finish(e End) bool {
+// finish ends the call, once.
+func (l *life) finish(e End, tell func()) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if done(l.ended) {
-		return false
+	first := l.end.Reason == ""
+	if first {
+		l.end = e
 	}
-	l.end = e
-	close(l.ended)
-	return true
+	l.mu.Unlock()
+	if first {
+		tell()
+		close(l.ended)
+	}
 }
 
 // Ringing is closed when the first provisional response over 100 came (or, of

@@ -162,13 +162,20 @@ func TestACallIsTakenBackWhileItsAnswerIsUnderWay(t *testing.T) {
 			}
 		}},
 	})
-	bob := newPhone(t, phone.Config{})
+	acked := make(chan struct{}, 10)
+	bob := newPhone(t, phone.Config{Hooks: phone.Hooks{Received: func(m sip.Message) {
+		if req, ok := m.(*sip.Request); ok && req.IsAck() {
+			acked <- struct{}{}
+		}
+	}}})
 	out, in := dial(t, alice, bob)
 	calls <- out
 	ends(t, "alice", out, phone.LocalCancel, 200)
 	ends(t, "bob", in, phone.RemoteHangup, 0)
-	if !closed(in.Acknowledged()) {
-		t.Error("the 200 got no ACK before the BYE")
+	select {
+	case <-acked:
+	case <-deadline(t).Done():
+		t.Error("the 200 got no ACK")
 	}
 }
 
@@ -512,5 +519,23 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 	}
 	if _, err := taken.Dial(deadline(t), "tel:+4930"); err == nil {
 		t.Error("a telephone number was dialled without a server")
+	}
+}
+
+func TestTheCalleeHangsUpAtOnce(t *testing.T) {
+	t.Parallel()
+	alice, bob := newPhone(t, phone.Config{}), newPhone(t, phone.Config{})
+	for range 20 {
+		out, in := dial(t, alice, bob)
+		if err := in.WaitAnswered(deadline(t)); err != nil {
+			t.Fatal(err)
+		}
+		if err := in.Hangup(deadline(t)); err != nil {
+			t.Fatal(err)
+		}
+		ends(t, "alice", out, phone.RemoteHangup, 0)
+		if !closed(out.Answered()) {
+			t.Fatal("the call was ended before it was answered")
+		}
 	}
 }

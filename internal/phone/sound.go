@@ -6,6 +6,7 @@ import (
 
 	"parley/internal/audiotest"
 	"parley/internal/pcm"
+	"parley/internal/resample"
 )
 
 // Silence is a source of zeros without end.
@@ -60,15 +61,18 @@ func (s *samples) Next(frame []int16) (n int, ended bool) {
 	return n, s.at == len(s.sound) && !s.loop
 }
 
-// LoadWAV reads a WAV file of 16-bit PCM, mono or several channels averaged, at
-// 8 kHz; other rates are an error that names them.
+// LoadWAV reads a WAV file of 16-bit PCM at any rate, mono or several channels
+// averaged, for Samples or Loop.
 func LoadWAV(path string) ([]int16, error) {
 	sound, rate, err := audiotest.LoadWAV(path)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if rate != sampleRate {
-		return nil, fmt.Errorf("%s has %d samples a second, %d are needed", path, rate, sampleRate)
+	if rate == sampleRate {
+		return sound, nil
 	}
-	return sound, nil
+	r := resample.New(rate, sampleRate)
+	out := make([]int16, len(sound)*sampleRate/rate+1)
+	n, _ := r.Process(out, sound)
+	return out[:n], nil
 }
