@@ -1,9 +1,11 @@
 // Package recorder turns frames of a mix into a growing WAV file.
 //
 // The beat hands frames over through a ring that one goroutine empties, so it
-// never waits for the disk. The file is a valid WAV file at every moment but
-// the first: sound is synced to the disk about once a second, then the header
-// that tells of it, so a crash costs at most the last second.
+// never waits for the disk. The file is a valid WAV file at every moment: its
+// header is written again with each piece of sound, five times a second, and
+// both are synced to the disk once a second. A killed process leaves a file
+// that plays and lacks a fraction of a second; a power cut costs about the
+// last second, and Repair makes the header right.
 package recorder
 
 import (
@@ -15,7 +17,6 @@ import (
 	"time"
 
 	"parley/internal/audiofile"
-	"parley/internal/pcm"
 )
 
 // File is what a recording is written to; *os.File is one.
@@ -47,40 +48,33 @@ type Result struct {
 }
 
 const (
-	// slots is the length of the ring in frames: 4 s.
-	slots = 200
-	// poll is how often the ring is emptied.
-	poll = 100 * time.Millisecond
+	// poll is how often the ring is emptied into the file.
+	poll = 200 * time.Millisecond
 	// syncEvery is how often sound and header are made durable.
 	syncEvery = time.Second
+	// piece is how many samples are written at a time.
+	piece = 8192
 )
-
-// slot is one frame in the ring, and how many were lost right before it.
-type slot struct {
-	samples []int16
-	lost    uint32
-}
 
 // Recorder writes one file. Write belongs to the beat; Pause, Resume and Close
 // may be called from any goroutine.
 type Recorder struct {
 	file   File
 	o      Options
+	ring   *ring
 	paused atomic.Bool
-	ring   [slots]slot
-	head   atomic.Uint64 // next slot to be written; by the beat
-	tail   atomic.Uint64 // next slot to be read; by the goroutine
-	lost   uint32        // frames lost since the last slot; the beat's own
+	failed atomic.Bool // nothing is written any more
 
 	stop chan struct{}
 	once sync.Once
 	done chan struct{}
 
 	// The goroutine's own until done is closed.
-	size   int64 // bytes of sound written
-	gaps   int
-	buf    []byte
-	broken error
+	size    int64 // bytes of sound written
+	gaps    int
+	samples [piece]int16
+	buf     []byte
+	err     error // the first
 }
 
 // Create begins a recording in an empty file and starts its goroutine. The
@@ -90,31 +84,21 @@ func Create(f File, o Options) (*Recorder, error) {
 	if _, err := f.Write(h[:]); err != nil {
 		return nil, errors.Join(fmt.Errorf("recorder: %w", err), f.Close())
 	}
-	r := &Recorder{file: f, o: o, stop: make(chan struct{}), done: make(chan struct{})}
-	size := pcm.FrameSize(o.Rate)
-	all := make([]int16, slots*size)
-	for i := range r.ring {
-		r.ring[i].samples = all[i*size : (i+1)*size : (i+1)*size]
+	r := &Recorder{
+		file: f, o: o, ring: newRing(o.Rate), stop: make(chan struct{}), done: make(chan struct{}),
+		buf: make([]byte, 0, 2*piece),
 	}
 	go r.run()
 	return r, nil
 }
 
-// Write implements pcm.Sink: one frame of 20 ms. Without room in the ring the
-// frame is lost and counted.
+// Write implements pcm.Sink. Without room in the ring the frame is lost;
+// silence will stand for it.
 func (r *Recorder) Write(frame []int16) {
-	if r.paused.Load() {
+	if r.paused.Load() || r.failed.Load() {
 		return
 	}
-	head := r.head.Load()
-	if head-r.tail.Load() == slots {
-		r.lost++
-		return
-	}
-	s := &r.ring[head%slots]
-	copy(s.samples, frame)
-	s.lost, r.lost = r.lost, 0
-	r.head.Store(head + 1)
+	r.ring.write(frame)
 }
 
 // Pause leaves out what comes until Resume.
@@ -125,114 +109,114 @@ func (r *Recorder) Resume() { r.paused.Store(false) }
 
 // Close writes what is in the ring, completes the file and closes it. The beat
 // must have stopped writing. The error is the first of the file's, if any; the
-// Result holds all the same.
+// Result holds all the same. Further calls give the same.
 func (r *Recorder) Close() (Result, error) {
 	r.once.Do(func() { close(r.stop) })
 	<-r.done
+	return result(r.o.Rate, r.size, r.gaps), r.err
+}
+
+// result describes a file with size bytes of sound.
+func result(rate int, size int64, gaps int) Result {
 	return Result{
-		Duration: time.Duration(r.size/2) * time.Second / time.Duration(r.o.Rate),
-		Bytes:    audiofile.HeaderSize + r.size, Gaps: r.gaps,
-	}, r.broken
+		Duration: time.Duration(size/2) * time.Second / time.Duration(rate),
+		Bytes:    audiofile.HeaderSize + size,
+		Gaps:     gaps,
+	}
 }
 
 func (r *Recorder) run() {
 	defer close(r.done)
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
-	synced := 0
-	for running := true; running; {
+	r.check(r.file.Sync()) // from now on there is a header to repair
+	for polls := 1; ; polls++ {
 		select {
 		case <-ticker.C:
+			r.drain()
+			if polls%int(syncEvery/poll) == 0 && !r.failed.Load() {
+				r.check(r.file.Sync())
+			}
 		case <-r.stop:
-			running = false
+			r.finish()
+			return
 		}
-		r.drain()
-		if synced++; synced >= int(syncEvery/poll) || !running {
-			synced = 0
-			r.sync()
-		}
-	}
-	if err := r.file.Close(); err != nil {
-		r.fail(err)
 	}
 }
 
-// drain moves the ring's frames to the file, with silence for lost ones.
-func (r *Recorder) drain() {
-	r.buf = r.buf[:0]
-	for tail, head := r.tail.Load(), r.head.Load(); tail < head; tail++ {
-		s := &r.ring[tail%slots]
-		if s.lost > 0 {
-			r.gaps++
-			r.buf = append(r.buf, make([]byte, 2*len(s.samples)*int(s.lost))...)
-		}
-		r.buf = audiofile.Append(r.buf, s.samples)
-		r.tail.Store(tail + 1)
+// finish completes the file.
+func (r *Recorder) finish() {
+	r.drain()
+	if lost := r.ring.lost.Load(); lost > 0 { // after the last frame
+		r.silence(lost)
+		r.header()
 	}
-	if len(r.buf) == 0 || r.broken != nil {
+	if !r.failed.Load() {
+		r.check(r.file.Sync())
+	}
+	r.check(r.file.Close())
+}
+
+// drain moves the ring's samples to the file, with silence for lost ones, and
+// brings the header up to date.
+func (r *Recorder) drain() {
+	before := r.size
+	for {
+		n, lost := r.ring.read(r.samples[:])
+		if n == 0 && lost == 0 {
+			break
+		}
+		r.write(r.samples[:n])
+		if lost > 0 {
+			r.silence(lost)
+		}
+	}
+	if r.size != before {
+		r.header()
+	}
+}
+
+// silence stands for lost samples.
+func (r *Recorder) silence(lost int64) {
+	r.gaps++
+	clear(r.samples[:])
+	for ; lost > 0 && !r.failed.Load(); lost -= piece {
+		r.write(r.samples[:min(lost, piece)])
+	}
+}
+
+// write adds samples to the file. What is written of half a sample when the
+// disk is full does not count.
+func (r *Recorder) write(samples []int16) {
+	if r.failed.Load() || len(samples) == 0 {
 		return
 	}
+	r.buf = audiofile.Append(r.buf[:0], samples)
 	if r.size+int64(len(r.buf)) > audiofile.MaxDataSize {
-		r.fail(audiofile.ErrTooLong)
+		r.check(audiofile.ErrTooLong)
 		return
 	}
 	n, err := r.file.Write(r.buf)
-	r.size += int64(n &^ 1)
-	if err != nil {
-		r.fail(err)
-	}
+	r.size += int64(n) &^ 1
+	r.check(err)
 }
 
-// sync makes durable first the sound, then the header that tells of it. A file
-// that cannot be written gets a last chance for its header.
-func (r *Recorder) sync() {
+// header makes the header tell of what was written, also when the disk is
+// full: it takes no room.
+func (r *Recorder) header() {
 	h := audiofile.Header(r.o.Rate, r.size)
-	err := r.file.Sync()
-	if err == nil {
-		_, err = r.file.WriteAt(h[:], 0)
-	}
-	if err != nil && r.broken == nil {
-		r.fail(err)
-	}
+	_, err := r.file.WriteAt(h[:], 0)
+	r.check(err)
 }
 
-// fail remembers the first error and tells it.
-func (r *Recorder) fail(err error) {
-	if r.broken != nil {
+// check ends the recording with the first error.
+func (r *Recorder) check(err error) {
+	if err == nil || r.err != nil {
 		return
 	}
-	r.broken = fmt.Errorf("recorder: %w", err)
+	r.failed.Store(true)
+	r.err = fmt.Errorf("recorder: %w", err)
 	if r.o.Failed != nil {
-		r.o.Failed(r.broken)
+		r.o.Failed(r.err)
 	}
-}
-
-// Repair makes the header of a recording that was not closed tell of all the
-// sound that is in the file, which stays open. A file that is too short to be
-// a recording is an error.
-func Repair(f File) (Result, error) {
-	size, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return Result{}, fmt.Errorf("recorder: %w", err)
-	}
-	var head [audiofile.HeaderSize]byte
-	if _, err := f.ReadAt(head[:], 0); err != nil {
-		return Result{}, fmt.Errorf("recorder: the file has no header: %w", err)
-	}
-	rate := int(head[24]) | int(head[25])<<8 | int(head[26])<<16
-	if string(head[:4]) != "RIFF" || rate == 0 {
-		return Result{}, errors.New("recorder: the file is not a recording")
-	}
-	sound := min((size-audiofile.HeaderSize)&^1, audiofile.MaxDataSize)
-	if err := f.Truncate(audiofile.HeaderSize + sound); err != nil {
-		return Result{}, fmt.Errorf("recorder: %w", err)
-	}
-	h := audiofile.Header(rate, sound)
-	if _, err := f.WriteAt(h[:], 0); err != nil {
-		return Result{}, fmt.Errorf("recorder: %w", err)
-	}
-	if err := f.Sync(); err != nil {
-		return Result{}, fmt.Errorf("recorder: %w", err)
-	}
-	return Result{Duration: time.Duration(sound/2) * time.Second / time.Duration(rate), Bytes: audiofile.HeaderSize + sound}, nil
 }

@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"parley/internal/audiofile"
 	"parley/internal/audiotest"
 )
 
@@ -90,6 +92,20 @@ func TestPauseLeavesOut(t *testing.T) {
 	})
 }
 
+// snapshot is what a killed process would leave of the file called name.
+func snapshot(t *testing.T, name string) string {
+	t.Helper()
+	b, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := filepath.Join(t.TempDir(), "left.wav")
+	if err := os.WriteFile(left, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return left
+}
+
 func TestAPlayableFileAtEveryMoment(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f, name := create(t)
@@ -98,30 +114,67 @@ func TestAPlayableFileAtEveryMoment(t *testing.T) {
 			t.Fatal(err)
 		}
 		sound := audiotest.Tone(rate, 440, -10, 7*time.Second)
-		feed(r, sound[:6*rate+rate/2])
-		crashed := filepath.Join(t.TempDir(), "crashed.wav") // what a crash would leave
-		b, err := os.ReadFile(name)
+		for said := 0; said < len(sound); said += rate / 50 * 7 {
+			feed(r, sound[said:min(said+rate/50*7, len(sound))])
+			synctest.Wait()
+			got := load(t, snapshot(t, name)) // as strict as a reader can be
+			if missing := audiotest.Duration(rate, said-len(got)); missing > poll || !slices.Equal(got, sound[:len(got)]) {
+				t.Fatalf("after %v a killed process leaves a file that lacks %v", audiotest.Duration(rate, said), missing)
+			}
+		}
+		if _, err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// cutFile knows how much of the file a power cut would leave.
+type cutFile struct {
+	*os.File
+	size   int64
+	synced atomic.Int64
+}
+
+func (f *cutFile) Write(p []byte) (int, error) {
+	n, err := f.File.Write(p)
+	f.size += int64(n)
+	return n, err
+}
+
+func (f *cutFile) Sync() error {
+	f.synced.Store(f.size)
+	return f.File.Sync()
+}
+
+func TestAPowerCutCostsAboutASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, name := create(t)
+		cut := &cutFile{File: f}
+		r, err := Create(cut, Options{Rate: rate})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(crashed, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if got := load(t, crashed); len(got) < 5*rate+rate/2-rate/10 || !slices.Equal(got, sound[:len(got)]) {
-			t.Errorf("%d samples can be played, want at least all but the last second", len(got))
-		}
-		c, err := os.OpenFile(crashed, os.O_RDWR, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		res, err := Repair(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = c.Close()
-		got := load(t, crashed)
-		if res.Bytes != int64(44+2*len(got)) || len(got) < 6*rate || !slices.Equal(got, sound[:len(got)]) {
-			t.Errorf("repaired: %+v, %d samples", res, len(got))
+		sound := audiotest.Tone(rate, 440, -10, 6*time.Second)
+		for said := 0; said < len(sound); said += rate / 50 * 9 {
+			feed(r, sound[said:min(said+rate/50*9, len(sound))])
+			synctest.Wait()
+			left := snapshot(t, name) // its header may tell of more than is there
+			if err := os.Truncate(left, cut.synced.Load()); err != nil {
+				t.Fatal(err)
+			}
+			c, err := os.OpenFile(left, os.O_RDWR, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := Repair(c)
+			if err := errors.Join(err, c.Close()); err != nil {
+				t.Fatal(err)
+			}
+			got := load(t, left)
+			missing := audiotest.Duration(rate, said-len(got))
+			if missing > syncEvery+poll || !slices.Equal(got, sound[:len(got)]) || res.Bytes != int64(44+2*len(got)) {
+				t.Fatalf("after %v a power cut costs %v (%+v)", audiotest.Duration(rate, said), missing, res)
+			}
 		}
 		if _, err := r.Close(); err != nil {
 			t.Fatal(err)
@@ -221,18 +274,132 @@ func TestAFullDiskIsToldOnceAndWhatIsThereStays(t *testing.T) {
 	})
 }
 
+func TestGapAtTheVeryEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, name := create(t)
+		// It stops at its first write and goes on after the last frame.
+		r, err := Create(&slowFile{f, 2, 9 * time.Second}, Options{Rate: rate})
+		if err != nil {
+			t.Fatal(err)
+		}
+		feed(r, audiotest.Tone(rate, 440, -10, 8*time.Second))
+		res, err := r.Close()
+		if err != nil || res.Gaps != 1 || res.Duration != 8*time.Second {
+			t.Errorf("%+v, %v; want one gap in 8 s", res, err)
+		}
+		if got := load(t, name); len(got) != 8*rate || audiotest.RMS(got[7*rate:]) != audiotest.Silence {
+			t.Errorf("%d samples, the last second at %.1f dBFS", len(got), audiotest.RMS(got[7*rate:]))
+		}
+	})
+}
+
+func TestRepairMakesAnEmptyRecordingOfAnUnwrittenOne(t *testing.T) {
+	for _, n := range []int{0, 4, 43, 44, 45} {
+		f, name := create(t)
+		h := audiofile.Header(16000, 0)
+		if _, err := f.Write(append(h[:], 0)[:n]); err != nil {
+			t.Fatal(err)
+		}
+		res, err := Repair(f)
+		if err != nil || res != (Result{Bytes: 44}) {
+			t.Errorf("%d bytes: %+v, %v; want an empty recording", n, res, err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got, _, err := audiotest.LoadWAV(name); err != nil || len(got) != 0 {
+			t.Errorf("%d bytes: %d samples, %v", n, len(got), err)
+		}
+	}
+}
+
 func TestRepairRefusesWhatIsNoRecording(t *testing.T) {
-	for _, content := range [][]byte{nil, []byte("RIFF"), bytes.Repeat([]byte{7}, 100)} {
-		f, _ := create(t)
+	other := audiotest.WAV(rate, make([]int16, 100))
+	other[22] = 2 // stereo
+	for _, content := range [][]byte{bytes.Repeat([]byte{7}, 100), make([]byte, 100), other} {
+		f, name := create(t)
 		if _, err := f.Write(content); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Repair(f); err == nil {
-			t.Errorf("%d bytes of something are repaired", len(content))
+		if res, err := Repair(f); err == nil {
+			t.Errorf("repaired: %+v", res)
 		}
 		_ = f.Close()
+		if left, err := os.ReadFile(name); err != nil || !bytes.Equal(left, content) {
+			t.Errorf("the file was changed to % x (%v)", left, err)
+		}
 	}
 }
+
+func TestFramesOfAnyLength(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, name := create(t)
+		r, err := Create(f, Options{Rate: rate})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sound := audiotest.Noise(rate, -10, 10*time.Second, 1)
+		for rest, n := sound, 0; len(rest) > 0; n++ {
+			frame := rest[:min(1+n*37%500, len(rest))]
+			r.Write(frame)
+			rest = rest[len(frame):]
+			time.Sleep(audiotest.Duration(rate, len(frame))) // virtual
+		}
+		if _, err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(load(t, name), sound) {
+			t.Error("the file has other samples")
+		}
+	})
+}
+
+func TestErrorOfEachCallOfTheFile(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		file func(*os.File) File
+	}{
+		{"sync", func(f *os.File) File { return &faultyFile{File: f, sync: errFull} }},
+		{"header", func(f *os.File) File { return &faultyFile{File: f, writeAt: errFull} }},
+		{"close", func(f *os.File) File { return &faultyFile{File: f, close: errFull} }},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f, _ := create(t)
+			told := 0
+			r, err := Create(c.file(f), Options{Rate: rate, Failed: func(error) { told++ }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			feed(r, make([]int16, 2*rate))
+			if _, err := r.Close(); !errors.Is(err, errFull) || told != 1 {
+				t.Errorf("%s: %v, told %d times; want the disk's error, once", c.name, err, told)
+			}
+			if _, err := r.Close(); !errors.Is(err, errFull) {
+				t.Errorf("%s: closed again: %v", c.name, err)
+			}
+		})
+	}
+	f, _ := create(t)
+	_ = f.Close()
+	if _, err := Create(f, Options{Rate: rate}); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("Create on a closed file: %v", err)
+	}
+}
+
+// faultyFile fails in one of its calls.
+type faultyFile struct {
+	*os.File
+	sync, writeAt, close error
+}
+
+func (f *faultyFile) Sync() error { return errors.Join(f.sync, f.File.Sync()) }
+
+func (f *faultyFile) WriteAt(p []byte, at int64) (int, error) {
+	n, err := f.File.WriteAt(p, at)
+	return n, errors.Join(f.writeAt, err)
+}
+
+func (f *faultyFile) Close() error { return errors.Join(f.close, f.File.Close()) }
 
 func TestWriteDoesNotAllocate(t *testing.T) {
 	f, _ := create(t)
