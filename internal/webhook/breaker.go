@@ -1,0 +1,104 @@
+package webhook
+
+import "time"
+
+// This file is the breaker of a target. Everything in it runs on the loop's
+// goroutine.
+
+// failed tells the breaker of a failing attempt of l. It opens when an event
+// has used up its quick tries and nothing was delivered since the first of
+// them, or when the destination names a time (Retry-After); a failed probe
+// keeps it open for longer.
+func (d *Dispatcher) failed(l *lane, o outcome) {
+	t := l.target
+	b := &t.breaker
+	attempts := l.record.Attempts
+	switch {
+	case o.paused:
+		failures := max(b.failures, attempts)
+		if b.open && b.probe == l {
+			failures = b.failures + 1
+		}
+		// At least the least delay of the schedule: "0" is no invitation to
+		// call in a loop.
+		d.open(t, failures, max(o.pause, d.least()))
+		b.paused = true
+	case b.open && b.probe == l:
+		d.open(t, b.failures+1, d.plan.delay(b.failures+1, d.cfg.Chance()))
+	case !b.open && attempts >= d.plan.tries() && !b.success.After(l.first):
+		d.open(t, attempts, d.plan.delay(attempts, d.cfg.Chance()))
+	}
+}
+
+// least is the shortest delay before jitter.
+func (d *Dispatcher) least() time.Duration { return d.plan.nominal(1) }
+
+// open opens the breaker, or keeps it open, until the next probe after delay.
+func (d *Dispatcher) open(t *target, failures int, delay time.Duration) {
+	b := &t.breaker
+	if !b.open {
+		d.logger.Warn("webhook's destination fails: one probe at a time from now on",
+			"webhook", t.hook.ID, "destination", t.dest.key, "next", delay.Round(time.Second))
+	}
+	b.open, b.probe, b.paused, b.failures = true, nil, false, failures
+	b.until = time.Now().Add(delay)
+	d.alarms.set(&b.alarm, b.until)
+}
+
+// block makes a lane wait for the breaker, or makes it the probe if one is due.
+func (d *Dispatcher) block(l *lane) {
+	b := &l.target.breaker
+	l.state = laneBlocked
+	b.blocked.push(l)
+	if b.probe == nil && !time.Now().Before(b.until) {
+		d.probe(l.target)
+	}
+}
+
+// probe lets the lane that has waited longest try. Without one, the next to
+// come is the probe.
+func (d *Dispatcher) probe(t *target) {
+	b := &t.breaker
+	if !b.open || b.probe != nil || time.Now().Before(b.until) {
+		return
+	}
+	for b.blocked.len() > 0 {
+		l := b.blocked.pop()
+		if l.gone || l.state != laneBlocked {
+			continue
+		}
+		b.probe = l
+		l.state = laneIdle
+		d.schedule(l)
+		return
+	}
+}
+
+// alive tells the breaker that the destination answered an attempt of l as a
+// destination does that works.
+func (d *Dispatcher) alive(l *lane) {
+	b := &l.target.breaker
+	b.success = time.Now()
+	if b.open && (b.probe == l || !b.paused) {
+		d.close(l.target)
+	}
+}
+
+// close closes the breaker: every lane that it held goes on.
+func (d *Dispatcher) close(t *target) {
+	b := &t.breaker
+	if !b.open {
+		return
+	}
+	d.logger.Info("webhook's destination works again", "webhook", t.hook.ID, "destination", t.dest.key)
+	b.open, b.paused, b.probe, b.failures = false, false, nil, 0
+	d.alarms.stop(&b.alarm)
+	for b.blocked.len() > 0 {
+		l := b.blocked.pop()
+		if l.gone || l.state != laneBlocked {
+			continue
+		}
+		l.state = laneIdle
+		d.schedule(l)
+	}
+}
