@@ -26,6 +26,9 @@ type Config struct {
 	// SilenceTimeout is how long a far end that should be sending may be
 	// silent before Facts.Silent is told; 0 means 20 s.
 	SilenceTimeout time.Duration
+	// SessionsPerPort is how many sessions share a port; 0 means 128, 1 gives
+	// each its own.
+	SessionsPerPort int
 	// Logger takes what an operator should know; never used on the beat. Nil
 	// means slog.Default.
 	Logger *slog.Logger
@@ -77,6 +80,9 @@ func Open(cfg Config) (*Plane, error) {
 	}
 	if cfg.SilenceTimeout == 0 {
 		cfg.SilenceTimeout = 20 * time.Second
+	}
+	if cfg.SessionsPerPort <= 0 {
+		cfg.SessionsPerPort = portSessions
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
@@ -240,7 +246,7 @@ func (p *Plane) openPort() (*port, error) {
 		if p.used[n] {
 			continue
 		}
-		port, err := openPair(p.cfg.Addr, n)
+		port, err := openPair(p.cfg, n)
 		if err != nil {
 			last = err
 			continue
@@ -254,17 +260,17 @@ func (p *Plane) openPort() (*port, error) {
 }
 
 // openPair binds an RTP port and the RTCP port after it.
-func openPair(addr netip.Addr, n uint16) (*port, error) {
-	rtp, err := listen(netip.AddrPortFrom(addr, n))
+func openPair(cfg Config, n uint16) (*port, error) {
+	rtp, err := listen(netip.AddrPortFrom(cfg.Addr, n))
 	if err != nil {
 		return nil, err
 	}
-	rtcp, err := listen(netip.AddrPortFrom(addr, n+1))
+	rtcp, err := listen(netip.AddrPortFrom(cfg.Addr, n+1))
 	if err != nil {
 		rtp.close()
 		return nil, err
 	}
-	return newPort(n, rtp, rtcp), nil
+	return newPort(n, cfg.SessionsPerPort, rtp, rtcp), nil
 }
 
 // closePort closes a port that no shard has any more.

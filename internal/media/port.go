@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	// portSessions is how many sessions share a port: few enough that the
+	// portSessions is how many sessions share a port by default: few enough that the
 	// kernel's default buffer holds a few beats of their packets.
 	portSessions = 128
 	// quarantine is how long an address is not taken for another call's after
@@ -26,6 +26,7 @@ const (
 // and no other session of the port may be waiting for a packet from that host.
 type port struct {
 	number   uint16
+	limit    int // of sessions
 	rtp      socket
 	rtcp     socket
 	sessions []*Session
@@ -36,9 +37,9 @@ type port struct {
 	turn     int           // beats until RTCP is drained
 }
 
-func newPort(number uint16, rtp, rtcp socket) *port {
+func newPort(number uint16, limit int, rtp, rtcp socket) *port {
 	return &port{
-		number: number, rtp: rtp, rtcp: rtcp,
+		number: number, limit: limit, rtp: rtp, rtcp: rtcp,
 		bound:   make(map[endpoint]*Session),
 		reports: make(map[endpoint]*Session),
 		ended:   make(map[endpoint]time.Duration),
@@ -49,7 +50,7 @@ func newPort(number uint16, rtp, rtcp socket) *port {
 // is not known) can be told apart from all others of the port, whatever its far
 // end's port turns out to be.
 func (p *port) fits(host uint32) bool {
-	if len(p.sessions) >= portSessions {
+	if len(p.sessions) >= p.limit {
 		return false
 	}
 	for _, s := range p.sessions {
