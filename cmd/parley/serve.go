@@ -33,6 +33,7 @@ type serveCmd struct {
 
 	APIKey                string          `name:"api-key" env:"PARLEY_API_KEY" placeholder:"KEY" help:"The first API key. Without it one is made at the first start and printed once."`
 	NotifyURL             string          `name:"notify-url" env:"PARLEY_NOTIFY_URL" placeholder:"URL" help:"Where the default webhook sends events; may be private."`
+	NotifySecret          string          `name:"notify-secret" env:"PARLEY_NOTIFY_SECRET" placeholder:"SECRET" help:"What signs the default webhook's deliveries: whsec_ and base64. Without it one is made at the first start and printed once."`
 	AllowPrivateCallbacks bool            `env:"PARLEY_ALLOW_PRIVATE_CALLBACKS" help:"Let customers' URLs lead to loopback and private addresses."`
 	WebhookSchedule       []time.Duration `env:"PARLEY_WEBHOOK_SCHEDULE" placeholder:"TIME" help:"How long to wait after each failed delivery; the last is repeated."`
 	WebhookGiveUp         time.Duration   `env:"PARLEY_WEBHOOK_GIVE_UP" default:"${webhookGiveUp}" placeholder:"TIME" help:"How long one event is tried (${default})."`
@@ -107,7 +108,7 @@ func (c *serveCmd) config(t terminal) server.Config {
 			SilenceTimeout: c.MediaTimeout, Shards: c.MediaShards,
 		},
 		Webhooks: server.WebhookConfig{
-			NotifyURL: c.NotifyURL, AllowPrivate: c.AllowPrivateCallbacks,
+			NotifyURL: c.NotifyURL, NotifySecret: c.NotifySecret, AllowPrivate: c.AllowPrivateCallbacks,
 			Schedule: c.WebhookSchedule, GiveUp: c.WebhookGiveUp,
 		},
 		APIKey:       c.APIKey,

@@ -73,6 +73,7 @@ var everyOption = []struct {
 	{"media-shards", "3", func(c server.Config) any { return c.RTP.Shards }, 3},
 	{"api-key", "a-long-enough-key", func(c server.Config) any { return c.APIKey }, "a-long-enough-key"},
 	{"notify-url", "http://127.0.0.1:9000/x?a=1", func(c server.Config) any { return c.Webhooks.NotifyURL }, "http://127.0.0.1:9000/x?a=1"},
+	{"notify-secret", "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3", func(c server.Config) any { return c.Webhooks.NotifySecret }, "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"},
 	{"allow-private-callbacks", "true", func(c server.Config) any { return c.Webhooks.AllowPrivate }, true},
 	{"webhook-schedule", "1s,2s,3m", func(c server.Config) any { return c.Webhooks.Schedule }, []time.Duration{time.Second, 2 * time.Second, 3 * time.Minute}},
 	{"webhook-give-up", "24h", func(c server.Config) any { return c.Webhooks.GiveUp }, 24 * time.Hour},

@@ -76,6 +76,9 @@ type WebhookConfig struct {
 	// NotifyURL is the URL of the default webhook; empty for none. It is the
 	// operator's own and may be private.
 	NotifyURL string
+	// NotifySecret signs the default webhook's deliveries, "whsec_" and
+	// base64. Empty: one is made at the first start and printed once.
+	NotifySecret string
 	// AllowPrivate lets customers' webhooks and file URLs lead to loopback and
 	// private addresses.
 	AllowPrivate bool
