@@ -8,57 +8,82 @@ import (
 	"fmt"
 	"io"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"parley/internal/audiofile"
-	"parley/internal/resample"
 )
 
 // Opener opens a file. It may be slow, and is called once for each time that
-// the file is played, on the player's goroutine.
+// the file is played, on the player's goroutine. The file's Close may be
+// called while a Read waits, as with *os.File.
 type Opener func() (io.ReadSeekCloser, error)
 
 // Options are those of Open.
 type Options struct {
 	Rate int  // of the frames, Hz
 	Loop bool // begin again after the last file, without a gap
+	// Names are the files' names for errors, as many as there are files; nil
+	// numbers them.
+	Names []string
 }
+
+// FileError is a file that could not be played, or not to its end.
+type FileError struct {
+	Index int    // in the list
+	Name  string // empty where Options has no names
+	Err   error
+}
+
+// Error names the file and says why.
+func (e *FileError) Error() string {
+	if e.Name == "" {
+		return fmt.Sprintf("file %d: %v", e.Index+1, e.Err)
+	}
+	return fmt.Sprintf("%s: %v", e.Name, e.Err)
+}
+
+// Unwrap gives the cause.
+func (e *FileError) Unwrap() error { return e.Err }
 
 const (
 	// ahead is how much sound the ring holds.
 	ahead = time.Second
 	// poll is how often a full ring is looked at again.
-	poll = 40 * time.Millisecond
+	poll = 200 * time.Millisecond
+	// patience is how long Close waits for a file, first to come back by
+	// itself, then when it has been closed under its reader.
+	patience = time.Second
 )
+
+// errStopped ends the goroutine's work when the player is closed.
+var errStopped = errors.New("player: closed")
 
 // Player plays files in order. It is a pcm.Source: Next belongs to the beat;
 // Err and Close may be called from any goroutine.
 type Player struct {
 	list []Opener
 	o    Options
-
-	ring     []int16
-	head     atomic.Uint64 // samples written; by the goroutine
-	tail     atomic.Uint64 // samples read; by the beat
-	finished atomic.Bool   // nothing more will be written
+	ring *ring
 
 	stop chan struct{}
 	once sync.Once
 	done chan struct{}
-	err  error // set before finished
+	err  error // set before ring.finished
+
+	mu   sync.Mutex
+	file io.Closer // open now; nil for none; guarded by mu
 
 	// The goroutine's own.
-	resampler *resample.Resampler
-	from      int // the resampler's input rate
-	in, out   []int16
+	convert converter
+	in, out []int16
 }
 
 // Open starts to play list, at least one file. The caller closes the Player.
 func Open(list []Opener, o Options) *Player {
 	p := &Player{
-		list: list, o: o, ring: make([]int16, int(ahead.Seconds()*float64(o.Rate))),
-		stop: make(chan struct{}), done: make(chan struct{}), in: make([]int16, 1024), out: make([]int16, 1024),
+		list: list, o: o, ring: newRing(int(int64(o.Rate) * int64(ahead) / int64(time.Second))),
+		stop: make(chan struct{}), done: make(chan struct{}),
+		convert: converter{to: o.Rate}, in: make([]int16, 1024), out: make([]int16, 1024),
 	}
 	go p.run()
 	return p
@@ -66,183 +91,200 @@ func Open(list []Opener, o Options) *Player {
 
 // Next implements pcm.Source. While the files are slower than the beat it
 // gives less than a frame.
-func (p *Player) Next(frame []int16) (n int, ended bool) {
-	finished := p.finished.Load() // before head: what is written before it counts
-	tail := p.tail.Load()
-	n = min(len(frame), int(p.head.Load()-tail))
-	for i := range n {
-		frame[i] = p.ring[(tail+uint64(i))%uint64(len(p.ring))]
-	}
-	p.tail.Store(tail + uint64(n))
-	return n, finished && n < len(frame)
-}
+func (p *Player) Next(frame []int16) (n int, ended bool) { return p.ring.read(frame) }
 
-// Err says, once Next has told the end, which file failed and why; nil when
-// all were played.
+// Err is a *FileError once Next has told the end, if a file could not be
+// played to its end; nil when all were, and while they are.
 func (p *Player) Err() error {
-	if !p.finished.Load() {
+	if !p.ring.finished.Load() {
 		return nil
 	}
 	return p.err
 }
 
-// Close ends the player and waits for its goroutine, which may be waiting for
-// a slow file.
+// Close ends the player and waits for its goroutine, at most two seconds for a
+// file that hangs: its reader is then left to end by itself.
 func (p *Player) Close() {
 	p.once.Do(func() { close(p.stop) })
-	<-p.done
+	if p.waitDone() {
+		return
+	}
+	p.mu.Lock()
+	file := p.file
+	p.file = nil
+	p.mu.Unlock()
+	if file != nil {
+		_ = file.Close() // nobody is interested any more
+	}
+	p.waitDone()
 }
 
-// errStopped ends the goroutine's work when the player is closed.
-var errStopped = errors.New("player: closed")
+// waitDone reports whether the goroutine has ended within patience.
+func (p *Player) waitDone() bool {
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-p.done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
 
 func (p *Player) run() {
 	defer close(p.done)
-	err := p.playList()
-	if err == nil {
-		err = p.flush()
-	}
-	if !errors.Is(err, errStopped) {
+	if err := p.playAll(); !errors.Is(err, errStopped) {
 		p.err = err
 	}
-	p.finished.Store(true)
+	p.ring.finished.Store(true)
 }
 
-// playList plays every file, over and over if asked to.
-func (p *Player) playList() error {
+// playAll plays every file, over and over if asked to.
+func (p *Player) playAll() error {
 	for {
-		var samples int64
+		heard := false
 		for i, open := range p.list {
-			n, err := p.playFile(open)
-			if err != nil && !errors.Is(err, errStopped) {
-				return fmt.Errorf("file %d of %d: %w", i+1, len(p.list), err)
-			}
-			if err != nil {
+			any, err := p.playFile(open)
+			if errors.Is(err, errStopped) {
 				return err
 			}
-			samples += n
+			if err != nil {
+				if stopped := p.flush(); stopped != nil {
+					return stopped
+				}
+				return p.fileError(i, err)
+			}
+			heard = heard || any
 		}
-		if !p.o.Loop || samples == 0 {
+		if !p.o.Loop || !heard { // silent files would be looped without end
+			return p.flush()
+		}
+	}
+}
+
+// fileError is err with the name of the file that it is about.
+func (p *Player) fileError(i int, err error) error {
+	e := &FileError{Index: i, Err: err}
+	if i < len(p.o.Names) {
+		e.Name = p.o.Names[i]
+	}
+	return e
+}
+
+// playFile plays one file and reports whether it had any samples. A panic of
+// what reads it is its error.
+func (p *Player) playFile(open Opener) (any bool, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v", v)
+		}
+	}()
+	if p.stopped() {
+		return false, errStopped
+	}
+	file, err := open()
+	if err != nil {
+		return false, err
+	}
+	p.hold(file)
+	defer p.letGo()
+	r, err := audiofile.NewReader(file)
+	if err == nil {
+		any, err = p.playSound(r)
+	}
+	if err != nil && p.stopped() {
+		return any, errStopped // Close may have closed the file
+	}
+	return any, err
+}
+
+// playSound plays what r gives, to its end.
+func (p *Player) playSound(r audiofile.Reader) (any bool, err error) {
+	if rate := r.Info().SampleRate; rate != p.convert.from {
+		if err := p.flush(); err != nil {
+			return false, err
+		}
+		p.convert.begin(rate)
+	}
+	for {
+		n, err := r.Read(p.in)
+		any = any || n > 0
+		if err := p.push(p.in[:n]); err != nil {
+			return any, err
+		}
+		if errors.Is(err, io.EOF) {
+			return any, nil
+		}
+		if err != nil {
+			return any, err
+		}
+	}
+}
+
+// hold remembers the open file for Close.
+func (p *Player) hold(file io.Closer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.file = file
+}
+
+// letGo closes the open file, if Close has not done so.
+func (p *Player) letGo() {
+	p.mu.Lock()
+	file := p.file
+	p.file = nil
+	p.mu.Unlock()
+	if file != nil {
+		_ = file.Close() // it was only read
+	}
+}
+
+// flush brings out what the converter still holds.
+func (p *Player) flush() error {
+	for {
+		n := p.convert.flush(p.out)
+		if n == 0 {
+			return nil
+		}
+		if err := p.put(p.out[:n]); err != nil {
+			return err
+		}
+	}
+}
+
+// push brings samples to the rate and into the ring.
+func (p *Player) push(samples []int16) error {
+	for {
+		written, read := p.convert.process(p.out, samples)
+		samples = samples[read:]
+		if err := p.put(p.out[:written]); err != nil {
+			return err
+		}
+		if len(samples) == 0 && written < len(p.out) {
 			return nil
 		}
 	}
 }
 
-// playFile plays one file and gives the number of its samples.
-func (p *Player) playFile(open Opener) (samples int64, err error) {
-	if p.stopped() {
-		return 0, errStopped
-	}
-	file, err := open()
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = file.Close() }()
-	r, err := audiofile.NewReader(file)
-	if err != nil {
-		return 0, err
-	}
-	if err := p.setRate(r.Info().SampleRate); err != nil {
-		return 0, err
-	}
-	for {
-		n, err := r.Read(p.in)
-		samples += int64(n)
-		if err := p.convert(p.in[:n]); err != nil {
-			return samples, err
+// put writes samples into the ring, waiting for room.
+func (p *Player) put(samples []int16) error {
+	for !p.stopped() {
+		samples = samples[p.ring.write(samples):]
+		if len(samples) == 0 {
+			return nil
 		}
-		if errors.Is(err, io.EOF) {
-			return samples, nil
-		}
-		if err != nil {
-			return samples, err
-		}
+		p.pause()
 	}
+	return errStopped
 }
 
-// setRate makes ready for a file of rate from. Files of one rate follow each
-// other without a seam.
-func (p *Player) setRate(from int) error {
-	if from == p.from {
-		return nil
-	}
-	if err := p.flush(); err != nil {
-		return err
-	}
-	p.from, p.resampler = from, nil
-	if from != p.o.Rate {
-		p.resampler = resample.New(from, p.o.Rate)
-	}
-	return nil
-}
-
-// flush brings out what the resampler still holds.
-func (p *Player) flush() error {
-	if p.resampler == nil {
-		return nil
-	}
-	rest := p.resampler.Delay()
-	zeros := make([]int16, 64)
-	for rest > 0 {
-		n, _ := p.resampler.Process(p.out, zeros)
-		n = min(n, rest)
-		rest -= n
-		if err := p.push(p.out[:n]); err != nil {
-			return err
-		}
-	}
-	p.resampler = nil
-	p.from = 0
-	return nil
-}
-
-// convert brings samples to the rate and into the ring.
-func (p *Player) convert(samples []int16) error {
-	if p.resampler == nil {
-		return p.push(samples)
-	}
-	for len(samples) > 0 {
-		written, read := p.resampler.Process(p.out, samples)
-		samples = samples[read:]
-		if err := p.push(p.out[:written]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// push writes samples into the ring, waiting for room.
-func (p *Player) push(samples []int16) error {
-	for len(samples) > 0 {
-		head := p.head.Load()
-		n := min(len(samples), len(p.ring)-int(head-p.tail.Load()))
-		if n == 0 {
-			if err := p.wait(); err != nil {
-				return err
-			}
-			continue
-		}
-		for i, s := range samples[:n] {
-			p.ring[(head+uint64(i))%uint64(len(p.ring))] = s
-		}
-		p.head.Store(head + uint64(n))
-		samples = samples[n:]
-	}
-	if p.stopped() {
-		return errStopped
-	}
-	return nil
-}
-
-// wait lets the beat make room.
-func (p *Player) wait() error {
+// pause lets the beat make room.
+func (p *Player) pause() {
 	timer := time.NewTimer(poll)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return nil
 	case <-p.stop:
-		return errStopped
 	}
 }
 

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"io"
 	"math"
+	"os"
 	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -98,8 +101,10 @@ func TestAFileThatFailsIsNamed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broken := errors.New("disk on fire")
 		for want, second := range map[error]Opener{
-			broken:                func() (io.ReadSeekCloser, error) { return nil, broken },
-			audiofile.ErrNotAudio: func() (io.ReadSeekCloser, error) { return memory{bytes.NewReader([]byte("<html></html> and more"))}, nil },
+			broken: func() (io.ReadSeekCloser, error) { return nil, broken },
+			audiofile.ErrNotAudio: func() (io.ReadSeekCloser, error) {
+				return memory{bytes.NewReader([]byte("<html></html> and more"))}, nil
+			},
 		} {
 			a := audiotest.Tone(rate, 440, -10, 500*time.Millisecond)
 			p := Open([]Opener{wav(rate, a), second}, Options{Rate: rate})
@@ -107,12 +112,190 @@ func TestAFileThatFailsIsNamed(t *testing.T) {
 			if !ended || !slices.Equal(got, a) {
 				t.Errorf("%d samples before the fault, ended %v", len(got), ended)
 			}
-			if err := p.Err(); !errors.Is(err, want) || !bytes.Contains([]byte(err.Error()), []byte("file 2 of 2")) {
+			if err := p.Err(); !errors.Is(err, want) || !bytes.Contains([]byte(err.Error()), []byte("file 2: ")) {
 				t.Errorf("Err = %v, want %v in file 2", err, want)
 			}
 			p.Close()
 		}
 	})
+}
+
+func TestAFileThatFailsWhileItPlays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tone := audiotest.Tone(rate, 440, -10, 3*time.Second)
+		file := audiotest.WAV(rate, tone)
+		broken := errors.New("disk on fire")
+		reader := func() (io.ReadSeekCloser, error) {
+			return &faulty{memory{bytes.NewReader(file)}, func() error { return broken }}, nil
+		}
+		panicking := func() (io.ReadSeekCloser, error) {
+			return &faulty{memory{bytes.NewReader(file)}, func() error { panic("on fire") }}, nil
+		}
+		for _, open := range []Opener{reader, panicking} {
+			p := Open([]Opener{open}, Options{Rate: rate, Loop: true, Names: []string{"hello.wav"}})
+			got, ended := listen(p, 5*time.Second)
+			if !ended || len(got) < rate || !slices.Equal(got, tone[:len(got)]) {
+				t.Errorf("%d samples before the fault, ended %v", len(got), ended)
+			}
+			err, ok := errors.AsType[*FileError](p.Err())
+			if !ok || err.Index != 0 || !strings.HasPrefix(err.Error(), "hello.wav: ") || !strings.HasSuffix(err.Error(), "on fire") {
+				t.Errorf("Err = %v, want hello.wav and the reason", p.Err())
+			}
+			p.Close()
+		}
+	})
+}
+
+// faulty is a file whose second half cannot be read.
+type faulty struct {
+	memory
+	fault func() error
+}
+
+func (f *faulty) Read(p []byte) (int, error) {
+	if int64(f.Len()) < f.Size()/2 {
+		return 0, f.fault()
+	}
+	return f.memory.Read(p[:min(len(p), 2000)])
+}
+
+func TestFilesOfDifferentRatesFollowWithoutAGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var list []Opener
+		want := time.Duration(0)
+		for _, hz := range []int{44100, 8000, 16000, 16000, 11025, 48000, 4000} {
+			list = append(list, wav(hz, audiotest.Tone(hz, 500, -10, 500*time.Millisecond)))
+			want += 500 * time.Millisecond
+		}
+		p := Open(list, Options{Rate: rate})
+		defer p.Close()
+		got, ended := listen(p, 10*time.Second)
+		if d := audiotest.Duration(rate, len(got)) - want; !ended || d.Abs() > time.Millisecond {
+			t.Errorf("%v of sound, ended %v; want %v", audiotest.Duration(rate, len(got)), ended, want)
+		}
+		if gaps := audiotest.Gaps(got, nil, rate, 500*time.Microsecond); gaps != nil {
+			t.Errorf("gaps %v", gaps)
+		}
+		if level := audiotest.ToneLevel(got, rate, 500); math.Abs(level+10) > 0.2 {
+			t.Errorf("tone at %.1f dBFS, want -10", level)
+		}
+	})
+}
+
+func TestConvertingTakesNoTimeAway(t *testing.T) {
+	for _, hz := range []int{4000, 8000, 11025, 16000, 44100, 48000} {
+		for _, n := range []int{1, 10, 31, 500, 1024, 5000} {
+			synctest.Test(t, func(t *testing.T) {
+				impulse := make([]int16, n)
+				impulse[n/2] = math.MaxInt16
+				p := Open([]Opener{wav(hz, impulse)}, Options{Rate: rate})
+				defer p.Close()
+				got, ended := listen(p, 5*time.Second)
+				if d := len(got)*hz - n*rate; !ended || d < -hz || d > hz {
+					t.Fatalf("%d samples at %d Hz became %d, ended %v", n, hz, len(got), ended)
+				}
+				peak := slices.Index(got, slices.Max(got))
+				if d := peak*hz - n/2*rate; n > 30 && max(d, -d) > 2*max(hz, rate) {
+					t.Errorf("the impulse at %d of %d at %d Hz is at %d", n/2, n, hz, peak)
+				}
+			})
+		}
+	}
+}
+
+func TestMP3(t *testing.T) {
+	file, err := os.ReadFile("../audiofile/testdata/mpeg1-44100-vbr-id3.mp3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		open := func() (io.ReadSeekCloser, error) { return memory{bytes.NewReader(file)}, nil }
+		p := Open([]Opener{open, open}, Options{Rate: rate})
+		defer p.Close()
+		got, ended := listen(p, 10*time.Second)
+		if !ended || len(got) != 4*rate {
+			t.Fatalf("%d samples, ended %v; want twice 2 s", len(got), ended)
+		}
+		want := audiotest.Speech(1)[:2*rate]
+		lag, c := audiotest.Correlate(slices.Concat(want, want), got, 100)
+		if lag != 0 || c < 0.98 {
+			t.Errorf("like the speech by %.4f, %d samples late", c, lag)
+		}
+	})
+}
+
+func TestCloseDoesNotWaitForAFileThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := make(chan struct{})
+		p := Open([]Opener{func() (io.ReadSeekCloser, error) { <-hang; return nil, errors.New("too late") }}, Options{Rate: rate})
+		synctest.Wait()
+		start := time.Now()
+		p.Close()
+		if d := time.Since(start); d != 2*patience { // virtual
+			t.Errorf("Close took %v", d)
+		}
+		close(hang) // its goroutine ends by itself
+	})
+	synctest.Test(t, func(t *testing.T) {
+		file := &hanging{closed: make(chan struct{})}
+		p := Open([]Opener{func() (io.ReadSeekCloser, error) { return file, nil }}, Options{Rate: rate})
+		synctest.Wait()
+		p.Close()
+		if p.Err() != nil || file.closes != 1 {
+			t.Errorf("Err = %v, the file was closed %d times", p.Err(), file.closes)
+		}
+	})
+}
+
+// hanging is a file that can be read only once it is closed.
+type hanging struct {
+	closed chan struct{}
+	closes int
+}
+
+func (h *hanging) Seek(_ int64, whence int) (int64, error) {
+	if whence == io.SeekEnd {
+		return 1000, nil
+	}
+	return 0, nil
+}
+
+func (h *hanging) Read([]byte) (int, error) {
+	<-h.closed
+	return 0, os.ErrClosed
+}
+
+func (h *hanging) Close() error {
+	h.closes++
+	close(h.closed)
+	return nil
+}
+
+func TestEveryFileIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var opened, closed atomic.Int32
+		b := audiotest.WAV(rate, make([]int16, rate/10))
+		open := func() (io.ReadSeekCloser, error) {
+			opened.Add(1)
+			return counted{memory{bytes.NewReader(b)}, &closed}, nil
+		}
+		p := Open([]Opener{open, open}, Options{Rate: rate, Loop: true})
+		listen(p, 3*time.Second)
+		p.Close()
+		if opened.Load() < 20 || opened.Load() != closed.Load() {
+			t.Errorf("%d files opened, %d closed", opened.Load(), closed.Load())
+		}
+	})
+}
+
+type counted struct {
+	memory
+	closed *atomic.Int32
+}
+
+func (c counted) Close() error {
+	c.closed.Add(1)
+	return nil
 }
 
 func TestEmptyLoopEnds(t *testing.T) {
