@@ -31,7 +31,7 @@ type phoneCmd struct {
 	AnswerAfter time.Duration `placeholder:"TIME" help:"How long to ring before answering."`
 	Wait        time.Duration `placeholder:"TIME" help:"Give up when no call is answered in so long."`
 
-	Play   string        `xor:"sound" placeholder:"FILE.wav" help:"Say what is in the file."`
+	Play   string        `xor:"sound" placeholder:"FILE" help:"Say what is in the file (WAV or MP3)."`
 	Tone   float64       `xor:"sound" placeholder:"HZ" help:"Say a tone."`
 	Level  float64       `default:"-20" placeholder:"DB" help:"Level of the tone in dBFS (${default})."`
 	Loop   bool          `help:"Say the file again and again."`
@@ -160,7 +160,7 @@ func (c *phoneCmd) sound() (func() pcm.Source, error) {
 	case c.Play == "":
 		return phone.Silence, nil
 	}
-	samples, err := phone.LoadWAV(c.Play)
+	samples, err := phone.LoadFile(c.Play)
 	if err != nil {
 		return nil, err
 	}

@@ -157,7 +157,7 @@ func TestPhoneDialsPlaysAndRecords(t *testing.T) {
 		t.Errorf("the file: 1000 Hz at %.1f dBFS, want -20", level)
 	}
 	alice.exits(t, 0)
-	recorded, err := phone.LoadWAV(heard)
+	recorded, err := phone.LoadFile(heard)
 	if err != nil {
 		t.Fatal(err)
 	}

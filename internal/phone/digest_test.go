@@ -15,6 +15,7 @@ import (
 // registrar is a server that challenges every request, answers REGISTER with
 // 200 and refuses calls with 486.
 type registrar struct {
+	t         *testing.T
 	algorithm string
 	password  string
 	addr      string
@@ -27,14 +28,14 @@ func newRegistrar(t *testing.T, algorithm, password string) *registrar {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &registrar{algorithm: algorithm, password: password, addr: conn.LocalAddr().String(), binding: make(chan string, 10)}
+	r := &registrar{t: t, algorithm: algorithm, password: password, addr: conn.LocalAddr().String(), binding: make(chan string, 10)}
 	tpl := sip.NewTransportLayer(net.DefaultResolver, sip.NewParser(), nil)
 	txl := sip.NewTransactionLayer(tpl)
 	txl.OnRequest(r.serve)
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
-		tpl.ServeUDP(conn)
+		_ = tpl.ServeUDP(conn) // until conn is closed
 	}()
 	t.Cleanup(func() {
 		txl.Close()
@@ -70,7 +71,9 @@ func (r *registrar) serve(req *sip.Request, tx *sip.ServerTx) {
 		res.AppendHeader(sip.NewHeader(ask, `Digest realm="parley", nonce="x", algorithm=AKAv2-MD5`))
 		res.AppendHeader(sip.NewHeader(ask, fmt.Sprintf(`Digest realm="parley", nonce="4711", algorithm=%s, qop="auth"`, r.algorithm)))
 	}
-	tx.Respond(res)
+	if err := tx.Respond(res); err != nil {
+		r.t.Error(err)
+	}
 }
 
 // knows checks the credentials as RFC 7616 section 3.4 says.

@@ -1,10 +1,13 @@
 package phone
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"math"
+	"os"
 
-	"parley/internal/audiotest"
+	"parley/internal/audiofile"
 	"parley/internal/pcm"
 	"parley/internal/resample"
 )
@@ -61,18 +64,42 @@ func (s *samples) Next(frame []int16) (n int, ended bool) {
 	return n, s.at == len(s.sound) && !s.loop
 }
 
-// LoadWAV reads a WAV file of 16-bit PCM at any rate, mono or several channels
-// averaged, for Samples or Loop.
-func LoadWAV(path string) ([]int16, error) {
-	sound, rate, err := audiotest.LoadWAV(path)
+// LoadFile reads a WAV or MP3 file of any rate, several channels averaged, for
+// Samples or Loop. Files of more than an hour are refused.
+func LoadFile(path string) ([]int16, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	sound, err := load(f)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if rate == sampleRate {
-		return sound, nil
+	return sound, nil
+}
+
+func load(f io.ReadSeeker) ([]int16, error) {
+	r, err := audiofile.NewReader(f)
+	if err != nil {
+		return nil, err
 	}
-	r := resample.New(rate, sampleRate)
-	out := make([]int16, len(sound)*sampleRate/rate+1)
-	n, _ := r.Process(out, sound)
-	return out[:n], nil
+	rate := r.Info().SampleRate
+	convert := resample.New(rate, sampleRate)
+	in := make([]int16, rate/10+1)
+	var sound []int16
+	for {
+		n, err := r.Read(in)
+		out := make([]int16, n*sampleRate/rate+2)
+		written, _ := convert.Process(out, in[:n])
+		sound = append(sound, out[:written]...)
+		switch {
+		case errors.Is(err, io.EOF):
+			return sound, nil
+		case err != nil:
+			return nil, err
+		case len(sound) > maxHeard:
+			return nil, errors.New("longer than an hour")
+		}
+	}
 }

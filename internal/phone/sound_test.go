@@ -18,7 +18,7 @@ func TestFilesOfAnyRateAreLoadedAt8kHz(t *testing.T) {
 		if err := audiotest.SaveWAV(path, from, audiotest.Tone(from, 1000, -20, time.Second)); err != nil {
 			t.Fatal(err)
 		}
-		sound, err := phone.LoadWAV(path)
+		sound, err := phone.LoadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,7 +35,7 @@ func TestFilesThatAreNotLoaded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{path, path + ".missing"} {
-		if _, err := phone.LoadWAV(name); err == nil {
+		if _, err := phone.LoadFile(name); err == nil {
 			t.Errorf("%s was loaded", name)
 		}
 	}
