@@ -79,7 +79,7 @@ func NewReader(r io.ReadSeeker) (Reader, error) {
 		return newWAVReader(r, size)
 	}
 	if foreign := known(head); foreign != "" {
-		return nil, fmt.Errorf("%w: %s; must be WAV or MP3", ErrUnsupported, foreign)
+		return nil, fmt.Errorf("%w: %s", ErrUnsupported, foreign)
 	}
 	m, err := newMP3Reader(r)
 	switch {
@@ -90,7 +90,7 @@ func NewReader(r io.ReadSeeker) (Reader, error) {
 	case bytes.HasPrefix(head, []byte("ID3")):
 		return nil, fmt.Errorf("%w: begins with an ID3 tag, but no MP3 follows it", ErrNotAudio)
 	default:
-		return nil, fmt.Errorf("%w: begins with %s; must be WAV or MP3", ErrNotAudio, quote(head))
+		return nil, fmt.Errorf("%w: begins with %s", ErrNotAudio, quote(head))
 	}
 }
 
