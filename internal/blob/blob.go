@@ -37,7 +37,7 @@ const maxName = 128
 type Dir struct{ root *os.Root }
 
 // Open makes the directories below dir that are missing and removes uploads
-// that a crash left incomplete.
+// that a crash left incomplete; nobody else may be using dir.
 func Open(dir string) (*Dir, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -85,21 +85,29 @@ func (d *Dir) CheckMediaName(name string) error {
 	return nil
 }
 
-// mediaPath is where a media file lies.
-func mediaPath(application parley.ID, name string) string {
-	return path.Join(mediaDir, string(application), name)
+// mediaPath is where a media file lies. The error is that of CheckMediaName,
+// or says that application is not the ID of one.
+func (d *Dir) mediaPath(application parley.ID, name string) (string, error) {
+	if err := d.CheckMediaName(name); err != nil {
+		return "", err
+	}
+	if d.CheckMediaName(string(application)) != nil {
+		return "", fmt.Errorf("blob: %q is not an application's ID", application)
+	}
+	return path.Join(mediaDir, string(application), name), nil
 }
 
 // CreateMedia implements control.Files.
 func (d *Dir) CreateMedia(application parley.ID, name string) (control.Upload, error) {
-	if err := d.CheckMediaName(name); err != nil {
+	target, err := d.mediaPath(application, name)
+	if err != nil {
 		return nil, err
 	}
 	temp, file, err := d.createIncoming()
 	if err != nil {
 		return nil, fmt.Errorf("blob: %w", err)
 	}
-	return &upload{File: file, dir: d, temp: temp, path: mediaPath(application, name)}, nil
+	return &upload{File: file, dir: d, temp: temp, path: target}, nil
 }
 
 // createIncoming makes a file that nobody else has.
@@ -162,10 +170,11 @@ func (d *Dir) syncDir(name string) error {
 
 // OpenMedia implements control.Files.
 func (d *Dir) OpenMedia(application parley.ID, name string) (io.ReadSeekCloser, error) {
-	if err := d.CheckMediaName(name); err != nil {
+	file, err := d.mediaPath(application, name)
+	if err != nil {
 		return nil, err
 	}
-	return d.open(mediaPath(application, name))
+	return d.open(file)
 }
 
 // open opens for reading, without the trap of a nil *os.File in an interface.
@@ -179,17 +188,19 @@ func (d *Dir) open(name string) (io.ReadSeekCloser, error) {
 
 // RemoveMedia implements control.Files.
 func (d *Dir) RemoveMedia(application parley.ID, name string) error {
-	if err := d.CheckMediaName(name); err != nil {
+	file, err := d.mediaPath(application, name)
+	if err != nil {
 		return err
 	}
-	return d.remove(mediaPath(application, name))
+	return d.remove(file)
 }
 
+// remove removes a file; it stays removed after a power cut.
 func (d *Dir) remove(name string) error {
 	if err := d.root.Remove(name); err != nil {
 		return fmt.Errorf("blob: %w", err)
 	}
-	return nil
+	return d.syncDir(path.Dir(name))
 }
 
 // recordingPath is where a recording lies.
@@ -207,7 +218,10 @@ func (d *Dir) CreateRecording(id parley.ID) (recorder.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f, d.syncDir(recordingsDir)
+	if err := d.syncDir(recordingsDir); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // EditRecording implements control.Files.

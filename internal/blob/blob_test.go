@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -110,6 +112,42 @@ func TestNames(t *testing.T) {
 		}
 		if _, err := d.OpenMedia("app", name); err == nil {
 			t.Errorf("%q can be opened", name)
+		}
+	}
+}
+
+func TestUploadsAtOnceDoNotMix(t *testing.T) {
+	d := open(t, t.TempDir())
+	var wg sync.WaitGroup
+	for n := range 20 {
+		wg.Go(func() {
+			u, err := d.CreateMedia("app", "a.wav")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			for range 100 {
+				u.Write([]byte{byte('a' + n)})
+			}
+			if err := u.Commit(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := content(t, d, "a.wav"); len(got) != 100 || strings.Trim(got, got[:1]) != "" {
+		t.Errorf("content %q, want that of one upload", got)
+	}
+}
+
+func TestApplicationsDoNotSeeEachOther(t *testing.T) {
+	d := open(t, t.TempDir())
+	if err := put(t, d, "a.wav", "secret").Commit(); err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []parley.ID{"other", "", "..", "../media/app", "/"} {
+		if _, err := d.OpenMedia(other, "a.wav"); err == nil {
+			t.Errorf("application %q opens it", other)
 		}
 	}
 }
