@@ -29,7 +29,8 @@ type Config struct {
 	Ledger *ledger.Ledger
 	Store  store.Store
 	// Client calls customers' URLs; Trusted those of webhooks that are the
-	// operator's own (nil: Client). Neither may follow redirects.
+	// operator's own (nil: Client). Redirects are not followed, whatever the
+	// clients would do.
 	Client  *http.Client
 	Trusted *http.Client
 	// CheckURL says whether a webhook may have a URL; nil allows any.
@@ -95,6 +96,7 @@ func New(cfg Config) *Dispatcher {
 	if cfg.Trusted == nil {
 		cfg.Trusted = cfg.Client
 	}
+	cfg.Client, cfg.Trusted = withoutRedirects(cfg.Client), withoutRedirects(cfg.Trusted)
 	if cfg.Concurrency <= 0 {
 		cfg.Concurrency = 32
 	}
@@ -118,6 +120,13 @@ func New(cfg Config) *Dispatcher {
 	d.running, d.stop = context.WithCancel(context.Background())
 	d.beat = alarm{index: -1, fire: d.writeWatermarks}
 	return d
+}
+
+// withoutRedirects is c, but answers a redirect as it came.
+func withoutRedirects(c *http.Client) *http.Client {
+	own := *c
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &own
 }
 
 // CheckURL says whether a webhook may have the URL.

@@ -41,9 +41,7 @@ type lane struct {
 	pos    int64   // everything of the stream up to this position is settled
 	seqs   []int64 // of a replay lane: what is still to be read
 
-	// The head's attempts so far.
-	record parley.Delivery
-	first  time.Time // when the first of them began, in this process
+	record parley.Delivery // of the head, with its attempts so far
 	alarm  alarm
 }
 
@@ -108,11 +106,14 @@ type breaker struct {
 	open     bool
 	paused   bool  // opened by Retry-After: only the probe closes it
 	probe    *lane // the one lane that may try
+	extra    bool  // the probe is out of turn: its failure changes nothing
 	failures int   // since it opened, the event's own before that included
 	until    time.Time
 	blocked  fifo[*lane]
-	success  time.Time // of the last delivery
 	alarm    alarm
+
+	exhausted map[parley.ID]bool // streams out of quick tries since the last success
+	last      time.Time          // of the last failure
 }
 
 // destination is an application's host: where the number of requests at once is

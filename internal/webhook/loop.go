@@ -133,9 +133,6 @@ func (d *Dispatcher) attempt(dest *destination, l *lane) {
 	if d.resume(l, e) {
 		return
 	}
-	if l.first.IsZero() {
-		l.first = time.Now()
-	}
 	to := l.target.endpoint(&d.cfg)
 	d.occupy(dest, l)
 	if !d.beside(func() func() {
@@ -226,7 +223,7 @@ func (d *Dispatcher) settle(l *lane, e parley.Event, state parley.DeliveryState)
 	l.queue[0] = parley.Event{} // its body can be freed
 	l.queue = l.queue[1:]
 	d.queued--
-	l.record, l.first = parley.Delivery{}, time.Time{}
+	l.record = parley.Delivery{}
 	d.schedule(l)
 }
 

@@ -120,6 +120,7 @@ func (d *Dispatcher) apply(hooks []listed) {
 // add begins to deliver to a webhook.
 func (d *Dispatcher) add(h listed) {
 	t := &target{lanes: map[laneKey]*lane{}, resume: map[string]parley.Delivery{}}
+	t.breaker.exhausted = map[parley.ID]bool{}
 	t.breaker.alarm = alarm{index: -1, fire: func() { d.probe(t) }}
 	t.set(h.hook, h.keys)
 	t.dest = d.destination(h)
