@@ -65,9 +65,9 @@ func TestPassBandIsFlatAndClean(t *testing.T) {
 	worstRipple, worstSpur := 0.0, math.Inf(-1)
 	eachPair(t, func(t *testing.T, from, to int) {
 		lower := float64(min(from, to))
-		for _, part := range []float64{0.01, 0.05, 0.125, 0.2, 0.3, 0.4, 0.43} {
+		for _, part := range []float64{0.02, 0.125, 0.3, 0.43} {
 			hz := part * lower
-			got := steady(all(from, to, audiotest.Tone(from, hz, loud, 500*time.Millisecond)))
+			got := steady(all(from, to, audiotest.Tone(from, hz, loud, 200*time.Millisecond)))
 			ripple := audiotest.ToneLevel(got, to, hz) - loud
 			spur := impurity(got, to, hz) - loud
 			worstRipple, worstSpur = max(worstRipple, math.Abs(ripple)), max(worstSpur, spur)
@@ -88,7 +88,7 @@ func TestAliasesAreRejected(t *testing.T) {
 		if from <= to {
 			t.Skip("nothing to alias")
 		}
-		for hz := 0.57 * float64(to); hz < float64(from)/2; hz += 0.043 * float64(to) {
+		for hz := 0.57 * float64(to); hz < float64(from)/2; hz += 0.13 * float64(to) {
 			got := steady(all(from, to, audiotest.Tone(from, hz, loud, 200*time.Millisecond)))
 			alias := audiotest.RMS(got) - loud
 			worst = max(worst, alias)
@@ -120,15 +120,15 @@ func TestCountIsExactInTheLongRun(t *testing.T) {
 		r := resample.New(from, to)
 		src, dst := make([]int16, from), make([]int16, to+1)
 		total := 0
-		for range 20 {
+		for range 5 {
 			n, used := r.Process(dst, src)
 			if used != len(src) {
 				t.Fatalf("read %d of %d", used, len(src))
 			}
 			total += n
 		}
-		if total != 20*to {
-			t.Errorf("20 s became %d samples, want %d", total, 20*to)
+		if total != 5*to {
+			t.Errorf("5 s became %d samples, want %d", total, 5*to)
 		}
 	})
 }
