@@ -97,9 +97,21 @@ func (c *Call) wait(ctx context.Context, what <-chan struct{}) error {
 	}
 }
 
-// WaitRinging blocks until Ringing is closed. The error wraps ErrEnded when the
-// call ended before, or is the context's.
-func (c *Call) WaitRinging(ctx context.Context) error { return c.wait(ctx, c.life.ringing) }
+// WaitRinging blocks until Ringing is closed, or the call was answered, which
+// overtakes a provisional response now and then. The error wraps ErrEnded when
+// the call ended before, or is the context's.
+func (c *Call) WaitRinging(ctx context.Context) error {
+	select {
+	case <-c.life.answered:
+		return nil
+	case <-c.life.ringing:
+		return nil
+	case <-c.life.ended:
+		return fmt.Errorf("%w: %v", ErrEnded, c.End())
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
 
 // WaitAnswered blocks until Answered is closed. The error wraps ErrEnded, and
 // says how the call ended, when it did before; or is the context's.

@@ -3,6 +3,7 @@ package phone_test
 import (
 	"context"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -69,20 +70,21 @@ func ends(t *testing.T, who string, c *phone.Call, reason phone.EndReason, statu
 	}
 }
 
-// hears waits for half a second of sound and checks which tones are in it.
+// hears listens to half a second after the other, until one has the tone hz at
+// level and none of the others; what was said before may still be on its way.
 func hears(t *testing.T, who string, c *phone.Call, level float64, hz float64, others ...float64) {
 	t.Helper()
-	sound, err := c.Listen(deadline(t), rate/2)
-	if err != nil {
-		t.Fatalf("%s hears nothing: %v", who, err)
-	}
-	levels := audiotest.ToneLevels(sound, rate, append([]float64{hz}, others...)...)
-	if math.Abs(levels[0]-level) > 1 {
-		t.Errorf("%s hears %g Hz at %.1f dBFS, want %.1f", who, hz, levels[0], level)
-	}
-	for i, other := range others {
-		if levels[i+1] > -50 {
-			t.Errorf("%s hears %g Hz at %.1f dBFS, want none", who, other, levels[i+1])
+	ctx := deadline(t)
+	var levels []float64
+	for {
+		sound, err := c.Listen(ctx, rate/2)
+		if err != nil {
+			t.Errorf("%s hears %g Hz and %g Hz at %.1f dBFS at last, want %.1f of the first alone: %v", who, hz, others, levels, level, err)
+			return
+		}
+		levels = audiotest.ToneLevels(sound, rate, append([]float64{hz}, others...)...)
+		if math.Abs(levels[0]-level) < 1 && (len(others) == 0 || slices.Max(levels[1:]) < -50) {
+			return
 		}
 	}
 }
@@ -96,12 +98,6 @@ func TestTwoPhonesHearEachOther(t *testing.T) {
 			out, in := connect(t, alice, bob)
 			out.Play(phone.Tone(440, -20))
 			in.Play(phone.Tone(1000, -15))
-			// The first packets may still be of the silence before.
-			for _, c := range []*phone.Call{out, in} {
-				if _, err := c.Listen(deadline(t), rate/10); err != nil {
-					t.Fatal(err)
-				}
-			}
 			hears(t, "bob", in, -20, 440, 1000)
 			hears(t, "alice", out, -15, 1000, 440)
 			if err := out.Hangup(deadline(t)); err != nil {

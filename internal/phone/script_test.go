@@ -76,10 +76,6 @@ func TestHold(t *testing.T) {
 			if err := in.WaitDirection(deadline(t), sdp.SendRecv); err != nil {
 				t.Fatal(err)
 			}
-			from := out.HeardLen()
-			if err := out.WaitHeard(deadline(t), from+rate); err != nil {
-				t.Fatal(err)
-			}
 			hears(t, "alice", out, -20, 1000, 440)
 			hears(t, "bob", in, -20, 440, 1000)
 		})
@@ -196,9 +192,6 @@ func TestACancelThatComesTooLateChangesNothing(t *testing.T) {
 		t.Errorf("CANCEL: %v", err)
 	}
 	in.Play(phone.Tone(440, -20))
-	if _, err := out.Listen(deadline(t), rate/10); err != nil {
-		t.Fatal(err)
-	}
 	hears(t, "alice", out, -20, 440)
 }
 
@@ -425,9 +418,6 @@ func TestReplacingASoundEndsIt(t *testing.T) {
 	if !closed(first) {
 		t.Error("the first sound goes on")
 	}
-	if _, err := in.Listen(deadline(t), rate/10); err != nil {
-		t.Fatal(err)
-	}
 	hears(t, "bob", in, -20, 1000, 440)
 }
 
@@ -465,9 +455,6 @@ func TestAPhoneCallsItself(t *testing.T) {
 	alice := newPhone(t, phone.Config{})
 	out, in := connect(t, alice, alice)
 	in.Play(phone.Tone(440, -20))
-	if _, err := out.Listen(deadline(t), rate/10); err != nil {
-		t.Fatal(err)
-	}
 	hears(t, "alice", out, -20, 440)
 	if err := in.Hangup(deadline(t)); err != nil {
 		t.Fatal(err)
@@ -537,5 +524,63 @@ func TestTheCalleeHangsUpAtOnce(t *testing.T) {
 		if !closed(out.Answered()) {
 			t.Fatal("the call was ended before it was answered")
 		}
+	}
+}
+
+func TestAnAnswerOfTheScriptsOwn(t *testing.T) {
+	t.Parallel()
+	alice := newPhone(t, phone.Config{})
+	bob := newPhone(t, phone.Config{Hooks: phone.Hooks{AnswerSDP: func([]byte) []byte {
+		return []byte("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 0 RTP/AVP 0\r\n")
+	}}})
+	out, in := dial(t, alice, bob)
+	if end, err := out.WaitEnded(deadline(t)); err != nil || end.Reason != phone.Failed || !errors.Is(end.Err, sdp.ErrNotAcceptable) {
+		t.Errorf("alice: %v, %v; want failed for want of audio", end, err)
+	}
+	ends(t, "bob", in, phone.RemoteHangup, 0)
+}
+
+func TestHooksChangeWhatIsSent(t *testing.T) {
+	t.Parallel()
+	alice := newPhone(t, phone.Config{Hooks: phone.Hooks{Request: func(req *sip.Request) {
+		req.AppendHeader(sip.NewHeader("X-Script", string(req.Method)))
+	}}})
+	bob := newPhone(t, phone.Config{
+		Answering: phone.Answering{Wait: true},
+		Hooks: phone.Hooks{Response: func(res *sip.Response) {
+			if res.StatusCode == 180 {
+				res.StatusCode, res.Reason = 181, "Forwarded"
+			}
+		}},
+	})
+	out, in := dial(t, alice, bob)
+	if h := in.Invite().GetHeader("X-Script"); h == nil || h.Value() != "INVITE" {
+		t.Errorf("header %v", h)
+	}
+	if err := out.WaitRinging(deadline(t)); err != nil || !slices.Equal(out.Provisionals(), []int{181}) {
+		t.Errorf("provisional responses %v, %v; want 181", out.Provisionals(), err)
+	}
+}
+
+func TestTheScriptDecides(t *testing.T) {
+	t.Parallel()
+	alice := newPhone(t, phone.Config{})
+	bob := newPhone(t, phone.Config{Answering: phone.Answering{Wait: true, Ringing: []int{}}})
+	out, in := dial(t, alice, bob)
+	for _, status := range []int{180, 182} {
+		if err := in.Ring(status); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := in.Progress(183); err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Reject(480); err != nil {
+		t.Fatal(err)
+	}
+	ends(t, "alice", out, phone.RemoteRefusal, 480)
+	ends(t, "bob", in, phone.LocalRefusal, 480)
+	if err := in.Ring(180); !errors.Is(err, phone.ErrState) {
+		t.Errorf("ringing after the end: %v", err)
 	}
 }

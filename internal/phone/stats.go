@@ -9,7 +9,7 @@ import (
 // Stats is what a call sent and received so far.
 type Stats struct {
 	Sent        Flow
-	SentLate    int // packets left out because the phone was stopped for over 200 ms
+	SentLate    int // packets left out because the phone was stopped for over 2 s
 	Received    Flow
 	Sources     int           // SSRCs received
 	Lost        int64         // packets missing by their sequence numbers; below 0: some came twice

@@ -56,9 +56,10 @@ type outgoing struct {
 	paused    bool
 }
 
-// maxLag is how late the sender may be and still make up for it; what is older
-// is left out, as a telephone would that was stopped for so long.
-const maxLag = 200 * time.Millisecond
+// maxLag is how late the sender may be and still make up for it, in one burst:
+// on a busy machine nothing of what should be heard is missing, it only comes
+// late. What is older is left out.
+const maxLag = 2 * time.Second
 
 // openStream binds an RTP port on ip and the next one for RTCP.
 func openStream(ip netip.Addr, now func() time.Time) (*stream, error) {
