@@ -46,7 +46,7 @@ fuzz: ## every fuzz target in the tree, one after the other, FUZZTIME=30s each
 	| sed -E 's#^(.*)/[^/]+:[0-9]+:func (.*)#\1 \2#' | sort -u \
 	| while read -r dir name; do \
 		echo "== $$dir $$name"; \
-		$(GO) test "$$dir" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) </dev/null || exit 1; \
+		$(GO) test "$$dir" -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x </dev/null || exit 1; \
 	done
 
 soak: ## load for SOAK=10m, watching for growth

@@ -18,7 +18,8 @@ type Output struct {
 // Step takes one input at time now. A refused command gives the state
 // unchanged and a *parley.Error; an observation is never refused.
 func Step(s State, in Input, now time.Time) (State, Output, error) {
-	t := &turn{State: s, now: parley.MillisOf(now)}
+	t := &turn{State: s, now: max(parley.MillisOf(now), s.last)}
+	t.last = t.now
 	in.apply(t)
 	if t.err != nil {
 		return s, Output{}, t.err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"parley"
+	"parley/internal/history"
 )
 
 // scene plays inputs to a machine, by a clock of its own.
@@ -79,7 +80,9 @@ func (s *scene) tickAt() {
 	if d.IsZero() {
 		s.t.Fatal("the machine wants no tick")
 	}
-	s.now = d
+	if d.After(s.now) {
+		s.now = d
+	}
 	s.play(Tick{})
 }
 
@@ -439,6 +442,21 @@ func TestTalkingStopsBeforeQuit(t *testing.T) {
 	s.play(Digit{CallID: alice, Digit: '#', Duration: 90 * time.Millisecond, At: s.now})
 	s.play(Left{CallID: alice, At: s.now, Reason: "hangup"})
 	s.expect("conf.create.succ", "conf.joined", "conf.talking.start", "conf.dtmf", "conf.talking.stop", "conf.quit")
+}
+
+func TestAClockThatJumpsBackTurnsNothingAround(t *testing.T) {
+	s := activeScene(t, nil)
+	s.join(alice)
+	s.wait(-time.Hour)
+	s.play(Left{CallID: alice, At: s.now, Reason: "hangup"})
+	s.play(End{Reason: parley.ReasonDeleted, By: parley.EndedByAPI})
+	bodies := make([][]byte, len(s.events))
+	for i, e := range s.events {
+		bodies[i] = e.Body
+	}
+	for _, v := range history.Check(bodies...) {
+		t.Error(v)
+	}
 }
 
 func TestSettle(t *testing.T) {

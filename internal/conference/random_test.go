@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"parley"
+	"parley/internal/history"
 )
 
 // world is what is around a machine under random test: it carries effects out
@@ -161,42 +162,12 @@ func snapshot(t *testing.T, s State) string {
 // keepsTheLaw checks the lifecycle law over a finished conference's events.
 func (w *world) keepsTheLaw() {
 	w.t.Helper()
-	open := map[string]float64{} // what has begun, and when
-	close := func(kind, id string, begin any) {
-		if at, ok := open[kind+id]; !ok || at != begin {
-			w.t.Fatalf("%s of %s at %v, which began at %v (%v)", kind, id, begin, at, ok)
-		}
-		delete(open, kind+id)
+	var bodies [][]byte
+	for _, e := range w.events {
+		bodies = append(bodies, e.Body)
 	}
-	for i, e := range w.events {
-		m := decode(w.t, e)
-		if e.Seq != int64(i+1) || m["event_id"] != parley.EventID(confID, e.Seq) {
-			w.t.Fatalf("event %d: seq %d, %v", i, e.Seq, m["event_id"])
-		}
-		first, last := i == 0, i == len(w.events)-1
-		if (e.Type == parley.EventConfCreateSucc) != (first && len(w.events) > 1) || (e.Type == parley.EventConfEnd) != last {
-			w.t.Fatalf("event %d of %d is %s", i+1, len(w.events), e.Type)
-		}
-		switch e.Type {
-		case parley.EventConfJoined:
-			open["join"+m["call_id"].(string)] = m["join_time"].(float64)
-		case parley.EventConfQuit:
-			close("join", m["call_id"].(string), m["join_time"])
-			if m["quit_time"].(float64) < m["join_time"].(float64) {
-				w.t.Fatalf("left before it joined: %s", e.Body)
-			}
-		case parley.EventConfPlayStart:
-			open["play"+m["playback_id"].(string)] = m["time"].(float64)
-		case parley.EventConfPlayEnd:
-			close("play", m["playback_id"].(string), m["begin_time"])
-		case parley.EventConfRecordStart:
-			open["record"+m["recording_id"].(string)] = m["time"].(float64)
-		case parley.EventConfRecordEnd:
-			close("record", m["recording_id"].(string), m["begin_time"])
-		}
-	}
-	if len(open) > 0 {
-		w.t.Fatalf("never ended: %v", open)
+	for _, v := range history.Check(bodies...) {
+		w.t.Error(v)
 	}
 }
 

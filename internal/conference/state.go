@@ -38,6 +38,9 @@ type State struct {
 	// once used.
 	recordingID parley.ID
 	warned      bool
+	// last is the time of the last step. Time does not run backwards within a
+	// conference, whatever the clock does.
+	last parley.Millis
 	// endBy is when an ending conference stops waiting for its recordings.
 	endBy parley.Millis
 }

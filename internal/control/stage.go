@@ -191,7 +191,7 @@ func (f *conf) play(r *conference.Runner, p parley.Playback) {
 		r.Observe(conference.PlayEnded{ID: p.ID, Error: "nobody to play to"})
 		return
 	}
-	pl := player.Open(list, player.Options{Rate: mixRate, Loop: p.Loop})
+	pl := player.Open(list, player.Options{Rate: mixRate, Loop: p.Loop, Names: p.Files})
 	playing := f.mix.Play(pl, media.PlayOptions{GainDB: p.GainDB, To: to, Record: len(to) == 0, Done: func() {
 		ended := conference.PlayEnded{ID: p.ID}
 		if err := pl.Err(); err != nil {
