@@ -8,11 +8,12 @@ import (
 
 // inbound is what a session knows of what comes in.
 type inbound struct {
-	source source
-	digits *dtmf.Receiver // nil where there are none
-	heard  time.Duration  // when the last packet came, 0 before
-	since  time.Duration  // since when packets should be coming
-	silent bool           // told that none do
+	source  source
+	digits  *dtmf.Receiver // nil where there are none
+	heard   time.Duration  // when the last packet came, 0 before
+	since   time.Duration  // since when packets should be coming
+	silent  bool           // told that none do
+	shunned remains        // a call that had the address before
 
 	remote  reportBlock // what the far end last said of our packets
 	lastSR  uint32      // middle of the NTP time of its last sender report
@@ -36,7 +37,7 @@ func (s *Session) takeRTP(h *rtpHeader, payload []byte, from endpoint, at time.D
 		s.count.malformed++
 		return
 	}
-	if s.latched != from && !s.latch(from) {
+	if s.in.shunned.has(h.ssrc, s.shard.now) || s.latched != from && !s.latch(from) {
 		s.count.malformed++
 		return
 	}

@@ -3,14 +3,12 @@ package media
 import (
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"net/netip"
 	"runtime"
 	"sync"
 	"time"
 
 	"parley"
-	"parley/internal/mixer"
 )
 
 // Config is what a Plane is made of.
@@ -201,14 +199,11 @@ type SessionConfig struct {
 // neither sends nor receives before Configure. The error is a *parley.Error
 // with CodeNoCapacity when the ports are used up, CodeShuttingDown after Close.
 func (p *Plane) OpenSession(cfg SessionConfig) (*Session, error) {
-	s := &Session{
-		call: cfg.Call, facts: cfg.Facts, cname: cfg.CNAME, peer: hostOf(cfg.Peer),
-		voice: mixer.NewVoice(mixFrame), hear: 1,
+	sh := p.idlest()
+	if cfg.Mix != nil {
+		sh = cfg.Mix.shard
 	}
-	s.out.ssrc, s.out.seq, s.out.timestamp = rand.Uint32(), uint16(rand.Uint32()), rand.Uint32()
-	if s.shard = p.idlest(); cfg.Mix != nil {
-		s.shard = cfg.Mix.shard
-	}
+	s := newSession(sh, cfg)
 	attached := false
 	if !s.shard.do(func() { attached = s.shard.attach(s) }) {
 		return nil, parley.Errorf(parley.CodeShuttingDown, "the media plane is closed")

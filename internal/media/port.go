@@ -23,7 +23,9 @@ const (
 // Whose a packet is, is decided by its exact source address alone. Only a
 // session that has heard nothing yet may be given an address that signalling
 // did not name (NAT): the address's host must be one that its signalling named,
-// and no other session of the port may be waiting for a packet from that host.
+// no other session of the port may be waiting for a packet from that host, and
+// the packet must not have the SSRC of another call, of now or of lately, whose
+// NAT has given it another port.
 type port struct {
 	number   uint16
 	limit    int // of sessions
@@ -32,9 +34,24 @@ type port struct {
 	sessions []*Session
 	bound    map[endpoint]*Session // by where RTP comes from
 	reports  map[endpoint]*Session // by where RTCP comes from
-	ended    map[endpoint]time.Duration
-	emptied  time.Duration // when the last session left
-	turn     int           // beats until RTCP is drained
+	ended    map[endpoint]remains
+	unheard  map[uint32]time.Duration // hosts of calls that ended before a packet came
+	emptied  time.Duration            // when the last session left
+	users    int                      // sessions that are in a slot: without any it is not drained
+	turn     int                      // beats until RTCP is drained
+}
+
+// remains is what is kept of a call that has ended, or has gone to another
+// address: its late packets are nobody's.
+type remains struct {
+	of    *Session
+	until time.Duration
+	ssrc  uint32
+	known bool // ssrc is valid
+}
+
+func (r remains) has(ssrc uint32, now time.Duration) bool {
+	return r.known && r.ssrc == ssrc && now < r.until
 }
 
 func newPort(number uint16, limit int, rtp, rtcp socket) *port {
@@ -42,7 +59,7 @@ func newPort(number uint16, limit int, rtp, rtcp socket) *port {
 		number: number, limit: limit, rtp: rtp, rtcp: rtcp,
 		bound:   make(map[endpoint]*Session),
 		reports: make(map[endpoint]*Session),
-		ended:   make(map[endpoint]time.Duration),
+		ended:   make(map[endpoint]remains), unheard: make(map[uint32]time.Duration),
 	}
 }
 
@@ -50,7 +67,10 @@ func newPort(number uint16, limit int, rtp, rtcp socket) *port {
 // is not known) can be told apart from all others of the port, whatever its far
 // end's port turns out to be.
 func (p *port) fits(host uint32) bool {
-	if len(p.sessions) >= p.limit {
+	if len(p.sessions) >= p.limit || host == 0 && len(p.unheard) > 0 {
+		return false
+	}
+	if _, ok := p.unheard[host]; ok {
 		return false
 	}
 	for _, s := range p.sessions {
@@ -67,7 +87,13 @@ func (p *port) bind(e endpoint, s *Session) bool {
 		return other == s
 	}
 	p.bound[e] = s
-	delete(p.ended, e)
+	if r, ok := p.ended[e]; ok {
+		if r.of == s {
+			r = remains{}
+		}
+		s.in.shunned = r
+		delete(p.ended, e)
+	}
 	return true
 }
 
@@ -75,7 +101,7 @@ func (p *port) bind(e endpoint, s *Session) bool {
 func (p *port) unbind(e endpoint, s *Session, now time.Duration) {
 	if e != 0 && p.bound[e] == s {
 		delete(p.bound, e)
-		p.ended[e] = now + quarantine
+		p.ended[e] = remains{s, now + quarantine, s.in.source.ssrc, s.in.source.known}
 	}
 }
 
@@ -90,6 +116,14 @@ func (p *port) expectReports(e endpoint, s *Session) {
 func (p *port) leave(s *Session, now time.Duration) {
 	p.unbind(s.remote, s, now)
 	p.unbind(s.latched, s, now)
+	if s.latched == 0 {
+		// Its first packet may still come, from a port that nobody knows.
+		for _, host := range []uint32{s.peer, s.host, s.remote.host()} {
+			if host != 0 {
+				p.unheard[host] = now + quarantine
+			}
+		}
+	}
 	for e, owner := range p.reports {
 		if owner == s {
 			delete(p.reports, e)
@@ -105,16 +139,16 @@ func (p *port) leave(s *Session, now time.Duration) {
 
 // claim is the session that a packet from an unknown address is for; nil when
 // there is none, or when it could be for several.
-func (p *port) claim(from endpoint, payloadType uint8, now time.Duration) *Session {
-	if until, ok := p.ended[from]; ok {
-		if now < until {
-			p.ended[from] = now + quarantine
-			return nil
-		}
-		delete(p.ended, from)
+func (p *port) claim(from endpoint, h *rtpHeader, now time.Duration) *Session {
+	former, shut := p.remember(from, h.ssrc, now)
+	if shut {
+		return nil
 	}
 	var found *Session
 	for _, s := range p.sessions {
+		if s.latched != 0 && s.in.source.known && s.in.source.ssrc == h.ssrc {
+			return nil
+		}
 		if s.latched != 0 || !s.expects(from.host()) {
 			continue
 		}
@@ -123,10 +157,36 @@ func (p *port) claim(from endpoint, payloadType uint8, now time.Duration) *Sessi
 		}
 		found = s
 	}
-	if found == nil || !found.ready || !found.params.Receive || !found.understands(payloadType) {
+	if found == nil || !found.ready || !found.params.Receive || !found.understands(h.payloadType) {
+		return nil
+	}
+	if former != nil && former != found {
 		return nil
 	}
 	return found
+}
+
+// remember looks among the calls that have ended. shut means that a packet from
+// the address is nobody's; former is the session that its stream belonged to.
+// While such packets come, they are remembered.
+func (p *port) remember(from endpoint, ssrc uint32, now time.Duration) (former *Session, shut bool) {
+	until := now + quarantine
+	if r, ok := p.ended[from]; ok && now < r.until {
+		p.ended[from] = remains{r.of, until, ssrc, true}
+		shut = true
+	}
+	for e, r := range p.ended {
+		if r.has(ssrc, now) {
+			former = r.of
+			r.until = until
+			p.ended[e] = r
+		}
+	}
+	if u, ok := p.unheard[from.host()]; ok && now < u {
+		p.unheard[from.host()] = until
+		shut = true
+	}
+	return former, shut
 }
 
 // drain takes all packets that have arrived.
@@ -154,7 +214,7 @@ func (p *port) take(sh *shard, d *datagram) {
 	s := p.bound[d.from]
 	if s == nil {
 		if ok {
-			s = p.claim(d.from, h.payloadType, sh.now)
+			s = p.claim(d.from, &h, sh.now)
 		}
 		if s == nil {
 			sh.count.unknown++
@@ -194,9 +254,14 @@ func (p *port) drainReports(sh *shard) {
 
 // tidy forgets quarantines that are over.
 func (p *port) tidy(now time.Duration) {
-	for e, until := range p.ended {
-		if now >= until {
+	for e, r := range p.ended {
+		if now >= r.until {
 			delete(p.ended, e)
+		}
+	}
+	for host, until := range p.unheard {
+		if now >= until {
+			delete(p.unheard, host)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package media
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -114,6 +115,15 @@ type SessionStats struct {
 	LastPacket      time.Time     // when the last packet came; zero before
 }
 
+func newSession(sh *shard, cfg SessionConfig) *Session {
+	s := &Session{
+		call: cfg.Call, facts: cfg.Facts, cname: cfg.CNAME, peer: hostOf(cfg.Peer),
+		shard: sh, voice: mixer.NewVoice(mixFrame), hear: 1,
+	}
+	s.out.ssrc, s.out.seq, s.out.timestamp = rand.Uint32(), uint16(rand.Uint32()), rand.Uint32()
+	return s
+}
+
 // LocalAddr is where the far end is to send RTP; RTCP is the next port.
 func (s *Session) LocalAddr() netip.AddrPort { return s.local }
 
@@ -191,6 +201,9 @@ func newParts(p Params) (parts, error) {
 // configure is Configure, between two beats.
 func (s *Session) configure(p Params, k parts) error {
 	sh := s.shard
+	if s.port.users == 0 {
+		s.port.drain(sh) // what has come while nobody listened is nobody's
+	}
 	remote := endpointOf(p.Remote)
 	// An address of 0.0.0.0 is an old way to say hold: the session stays where
 	// it is (RFC 3264 section 8.4).

@@ -59,11 +59,11 @@ type shard struct {
 
 	// All below is the goroutine's.
 	silence  time.Duration
-	epoch    time.Time
-	now      time.Duration // since epoch, at the last look
-	nowWall  time.Time     // the same moment by Config.Now
-	done     int64         // the last slot that was run, counted since epoch
-	hold     time.Duration // no beat before this: beats are being caught up
+	clock    func() time.Duration // since the shard was made
+	now      time.Duration        // by clock, at the last look
+	nowWall  time.Time            // the same moment by Config.Now
+	done     int64                // the last slot that was run, counted since clock was 0
+	hold     time.Duration        // no beat before this: beats are being caught up
 	slots    [slots]slot
 	ports    []*port
 	inbox    *inbox
@@ -79,9 +79,11 @@ type shard struct {
 }
 
 func newShard(p *Plane) *shard {
+	epoch := time.Now()
 	sh := &shard{
 		plane: p, ops: make(chan *op, opsQueue), quit: make(chan struct{}), stopped: make(chan struct{}),
-		silence: p.cfg.SilenceTimeout, epoch: time.Now(), nowWall: p.cfg.Now(),
+		silence: p.cfg.SilenceTimeout, nowWall: p.cfg.Now(),
+		clock: func() time.Duration { return time.Since(epoch) },
 		inbox: newInbox(), outbox: newOutbox(), due: make([]*Session, 0, dueSize),
 		rng: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())),
 	}
@@ -163,7 +165,7 @@ func (sh *shard) run() {
 
 // look takes the time.
 func (sh *shard) look() {
-	sh.now = time.Since(sh.epoch)
+	sh.now = sh.clock()
 	sh.nowWall = sh.plane.cfg.Now()
 }
 
@@ -173,7 +175,7 @@ func (sh *shard) wait() bool {
 	for n := 0; ; n++ {
 		var tick <-chan time.Time
 		if at, ok := sh.nextWake(); ok {
-			d := at - time.Since(sh.epoch)
+			d := at - sh.clock()
 			if d <= 0 && n >= opsBudget {
 				return true
 			}
@@ -331,6 +333,7 @@ func (sh *shard) survive() {
 				c.facts.Silent(c.call, sh.plane.cfg.Now())
 			}
 		}})
+		c.params.Receive = false // its buffer is not to be trusted any more
 		c.end()
 	case *Playing:
 		c.over = true
@@ -363,8 +366,11 @@ func (sh *shard) housekeep() {
 	}
 	sh.tidied = sh.now
 	sh.ports = slices.DeleteFunc(sh.ports, func(p *port) bool {
+		if p.users == 0 {
+			p.drain(sh) // who still sends after its call stays in quarantine
+		}
 		p.tidy(sh.now)
-		if len(p.sessions) > 0 || len(p.ended) > 0 || sh.now-p.emptied < quarantine {
+		if len(p.sessions) > 0 || len(p.ended)+len(p.unheard) > 0 || sh.now-p.emptied < quarantine {
 			return false
 		}
 		return sh.tell(fact{kind: factChore, fn: func() { sh.plane.closePort(sh, p) }})

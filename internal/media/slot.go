@@ -15,6 +15,7 @@ type slot struct {
 func (l *slot) busy() bool { return len(l.mixes) > 0 || len(l.lobby) > 0 }
 
 func (l *slot) use(p *port) {
+	p.users++
 	l.load++
 	if l.uses[p]++; l.uses[p] == 1 {
 		l.ports = append(l.ports, p)
@@ -22,6 +23,7 @@ func (l *slot) use(p *port) {
 }
 
 func (l *slot) release(p *port) {
+	p.users--
 	l.load--
 	if l.uses[p]--; l.uses[p] == 0 {
 		delete(l.uses, p)
