@@ -108,19 +108,20 @@ func (c *Control) settleConference(ctx context.Context, f parley.Conference, ali
 	for i := range r.Recordings {
 		c.repair(&r.Recordings[i])
 	}
-	last, err := c.lastEvent(ctx, f.ID)
+	seq, latest, err := c.told(ctx, f.ID)
 	if err != nil {
 		return err
 	}
-	r.LastSeq, r.LastAlive = last.Seq, max(r.LastAlive, last.Time)
+	r.LastSeq, r.LastAlive = seq, max(r.LastAlive, latest)
 	return c.commit(ctx, conference.Settle(r, c.now()).Write())
 }
 
-// repair makes a recording's file playable and says what is in it.
+// repair makes a recording's file playable and says what is in it. A recording
+// that was lost before its file was made gets an empty one.
 func (c *Control) repair(r *parley.Recording) {
 	file, err := c.cfg.Files.EditRecording(r.ID)
 	if errors.Is(err, fs.ErrNotExist) {
-		return
+		file, err = c.cfg.Files.CreateRecording(r.ID)
 	}
 	var result recorder.Result
 	if err == nil {
@@ -134,28 +135,31 @@ func (c *Control) repair(r *parley.Recording) {
 	r.DurationMS, r.Bytes, r.Gaps = result.Duration.Milliseconds(), result.Bytes, result.Gaps
 }
 
-// lastEvent is the last event of a stream, the zero event for none.
-func (c *Control) lastEvent(ctx context.Context, stream parley.ID) (parley.Event, error) {
-	var last parley.Event
+// told gives the seq of a stream's last event and the latest time of any: what
+// was observed is told with its own time, which may lie before that of an
+// earlier event. Both are 0 for a stream without events.
+func (c *Control) told(ctx context.Context, stream parley.ID) (seq int64, latest parley.Millis, err error) {
 	for {
-		events, err := c.cfg.Store.Events(ctx, store.EventQuery{Stream: stream, AfterSeq: last.Seq, Limit: maxLimit})
+		events, err := c.cfg.Store.Events(ctx, store.EventQuery{Stream: stream, AfterSeq: seq, Limit: maxLimit})
 		if err != nil {
-			return last, storeError(err)
+			return 0, 0, storeError(err)
 		}
 		if len(events) == 0 {
-			return last, nil
+			return seq, latest, nil
 		}
-		last = events[len(events)-1]
+		for _, e := range events {
+			seq, latest = e.Seq, max(latest, e.Time)
+		}
 	}
 }
 
 func (c *Control) settleCall(ctx context.Context, k parley.Call, alive parley.Millis) error {
-	last, err := c.lastEvent(ctx, k.ID)
+	seq, latest, err := c.told(ctx, k.ID)
 	if err != nil {
 		return err
 	}
-	at := max(alive, last.Time, k.StartTime)
-	k.Seq = last.Seq + 1
+	at := max(alive, latest, k.StartTime)
+	k.Seq = seq + 1
 	k.State, k.EndTime, k.Reason = parley.CallEnded, at, parley.ReasonServerLost
 	fact := &parley.CallEndedFact{CallSeed: seed(k, at.Time()), Reason: k.Reason}
 	parley.MarkSettled(fact)
