@@ -215,9 +215,9 @@ func (c *Client) acknowledge(m *message.Message) []byte {
 		ack.AppendHeader(h)
 	}
 	ack.AppendHeader(sipgo.NewHeader("Max-Forwards", "70"))
-	ack.AppendHeader(c.req.From())
+	ack.AppendHeader(c.req.GetHeader("From"))
 	ack.AppendHeader(sipgo.NewHeader("To", m.To))
-	ack.AppendHeader(c.req.CallID())
+	ack.AppendHeader(c.req.GetHeader("Call-ID"))
 	ack.AppendHeader(&sipgo.CSeqHeader{SeqNo: c.req.CSeq().SeqNo, MethodName: sipgo.ACK})
 	ack.SetBody(nil)
 	return []byte(ack.String())

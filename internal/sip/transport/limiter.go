@@ -13,11 +13,11 @@ type bucket struct {
 	at    time.Time // when level was right
 }
 
-// limiter limits what each source does a second. Sources are IPv4 addresses
+// Limiter limits what each source does a second. Sources are IPv4 addresses
 // and IPv6 networks of 64 bits, what a subscriber has. It remembers a bounded
 // number of them; when that is used up, those it does not remember share one
 // bucket. It is safe for concurrent use.
-type limiter struct {
+type Limiter struct {
 	rate, burst float64
 	most        int
 
@@ -27,15 +27,18 @@ type limiter struct {
 	swept   time.Time              // guarded by mu: when full buckets were last thrown out
 }
 
-// maxSources is how many sources a limiter remembers.
+// maxSources is how many sources a Limiter remembers.
 const maxSources = 16384
 
-func newLimiter(rate float64) *limiter {
-	return &limiter{rate: rate, burst: 2 * rate, most: maxSources, sources: make(map[netip.Addr]*bucket), rest: bucket{level: 2 * rate}}
+// NewLimiter makes a Limiter of rate things a second for long, twice as many for
+// a moment.
+func NewLimiter(rate float64) *Limiter {
+	return &Limiter{rate: rate, burst: 2 * rate, most: maxSources, sources: make(map[netip.Addr]*bucket), rest: bucket{level: 2 * rate}}
 }
 
-// source is whom an address belongs to, as far as limits go.
-func source(a netip.Addr) netip.Addr {
+// Source is whom an address belongs to, as far as limits go: an IPv4 address by
+// itself, an IPv6 address its network of 64 bits.
+func Source(a netip.Addr) netip.Addr {
 	a = a.Unmap()
 	if a.Is6() {
 		p, _ := a.WithZone("").Prefix(64)
@@ -44,9 +47,9 @@ func source(a netip.Addr) netip.Addr {
 	return a
 }
 
-// allow reports whether a may do one more thing now.
-func (l *limiter) allow(a netip.Addr, now time.Time) bool {
-	a = source(a)
+// Allow reports whether a may do one more thing now.
+func (l *Limiter) Allow(a netip.Addr, now time.Time) bool {
+	a = Source(a)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b := l.sources[a]
@@ -63,7 +66,7 @@ func (l *limiter) allow(a netip.Addr, now time.Time) bool {
 }
 
 // rememberLocked gives a new source its bucket.
-func (l *limiter) rememberLocked(a netip.Addr, now time.Time) *bucket {
+func (l *Limiter) rememberLocked(a netip.Addr, now time.Time) *bucket {
 	if len(l.sources) >= l.most && now.Sub(l.swept) >= time.Second {
 		l.swept = now
 		for s, b := range l.sources {

@@ -8,12 +8,12 @@ import (
 )
 
 func TestASourceMayDoSoMuchASecond(t *testing.T) {
-	l := newLimiter(10)
+	l := NewLimiter(10)
 	now := time.Unix(1000, 0)
 	a, b := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("::ffff:192.0.2.2")
 	count := func(who netip.Addr, tries int) (n int) {
 		for range tries {
-			if l.allow(who, now) {
+			if l.Allow(who, now) {
 				n++
 			}
 		}
@@ -36,38 +36,38 @@ func TestASourceMayDoSoMuchASecond(t *testing.T) {
 }
 
 func TestAnIPv6SubscriberIsOneSource(t *testing.T) {
-	l := newLimiter(1)
+	l := NewLimiter(1)
 	now := time.Unix(1000, 0)
 	allowed := 0
 	for i := range 100 {
-		if l.allow(netip.MustParseAddr(fmt.Sprintf("2001:db8:1:2::%x%%eth0", i+1)), now) {
+		if l.Allow(netip.MustParseAddr(fmt.Sprintf("2001:db8:1:2::%x%%eth0", i+1)), now) {
 			allowed++
 		}
 	}
 	if allowed != 2 {
 		t.Errorf("allowed %d, want 2", allowed)
 	}
-	if !l.allow(netip.MustParseAddr("2001:db8:1:3::1"), now) {
+	if !l.Allow(netip.MustParseAddr("2001:db8:1:3::1"), now) {
 		t.Error("the neighbour is refused")
 	}
 }
 
 func TestALimiterRemembersSoManySources(t *testing.T) {
-	l := newLimiter(1)
+	l := NewLimiter(1)
 	l.most = 100
 	now := time.Unix(1000, 0)
 	address := func(i int) netip.Addr { return netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}) }
 	for i := range 1000 {
-		l.allow(address(i), now)
+		l.Allow(address(i), now)
 	}
 	if len(l.sources) != 100 {
 		t.Errorf("%d sources, want 100", len(l.sources))
 	}
-	if l.allow(address(2000), now) {
+	if l.Allow(address(2000), now) {
 		t.Error("strangers share one bucket, and that is empty")
 	}
 	now = now.Add(10 * time.Second)
-	if !l.allow(address(3000), now) || l.sources[address(3000)] == nil {
+	if !l.Allow(address(3000), now) || l.sources[address(3000)] == nil {
 		t.Error("sources that were silent are not forgotten")
 	}
 }

@@ -117,7 +117,7 @@ func (t *Transport) add(nc net.Conn, opened bool) (*conn, error) {
 	c := &conn{t: t, nc: nc, opened: opened}
 	c.local = unmap(nc.LocalAddr().(*net.TCPAddr).AddrPort())
 	c.remote = unmap(nc.RemoteAddr().(*net.TCPAddr).AddrPort())
-	from := source(c.remote.Addr())
+	from := Source(c.remote.Addr())
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	switch {
@@ -143,7 +143,7 @@ func (t *Transport) forget(c *conn) {
 	if t.peers[c.remote] == c {
 		delete(t.peers, c.remote)
 	}
-	if from := source(c.remote.Addr()); !c.opened {
+	if from := Source(c.remote.Addr()); !c.opened {
 		if t.counts[from]--; t.counts[from] <= 0 {
 			delete(t.counts, from)
 		}
@@ -171,7 +171,7 @@ func (c *conn) read() {
 // that has no end.
 func (c *conn) message(data []byte, bad error) {
 	now := c.t.cfg.Now()
-	if !c.t.messages.allow(c.remote.Addr(), now) {
+	if !c.t.messages.Allow(c.remote.Addr(), now) {
 		c.t.dropped.Add(1)
 		return
 	}

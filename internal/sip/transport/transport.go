@@ -22,11 +22,8 @@ var ErrClosed = errors.New("transport closed")
 type Config struct {
 	// Addr is the local address of UDP and TCP. With port 0 a port is chosen
 	// that is free in both.
-	Addr netip.AddrPort
-	// Receive takes each message: those of a socket one after the other, of
-	// several sockets at once. While it runs nothing else is read there.
-	Receive func(m message.Message)
-	Limits  Limits
+	Addr   netip.AddrPort
+	Limits Limits
 	// Logger takes refused messages at debug level and panics as errors; nil
 	// means none.
 	Logger *slog.Logger
@@ -88,12 +85,13 @@ type Stats struct {
 // Transport is the open sockets. Its methods are safe for concurrent use.
 type Transport struct {
 	cfg      Config
+	receive  func(m message.Message)
 	udp      *net.UDPConn
 	tcp      *net.TCPListener
 	local    netip.AddrPort
 	parser   *message.Parser
-	messages *limiter
-	refusals *limiter
+	messages *Limiter
+	refusals *Limiter
 	wg       sync.WaitGroup
 	ctx      context.Context // ends with Close
 	cancel   context.CancelFunc
@@ -107,7 +105,8 @@ type Transport struct {
 	closed bool                     // guarded by mu
 }
 
-// Listen opens the sockets. An error names the address that is in use.
+// Listen opens the sockets, which are not read before Start. An error names the
+// address that is in use.
 func Listen(cfg Config) (*Transport, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -125,14 +124,21 @@ func Listen(cfg Config) (*Transport, error) {
 	_ = udp.SetReadBuffer(4 << 20)
 	t := &Transport{
 		cfg: cfg, udp: udp, tcp: tcp, local: unmap(udp.LocalAddr().(*net.UDPAddr).AddrPort()), parser: message.NewParser(),
-		messages: newLimiter(float64(cfg.Limits.MessagesPerSource)),
-		refusals: newLimiter(float64(cfg.Limits.RefusalsPerSource)),
+		messages: NewLimiter(float64(cfg.Limits.MessagesPerSource)),
+		refusals: NewLimiter(float64(cfg.Limits.RefusalsPerSource)),
 		conns:    make(map[*conn]struct{}), peers: make(map[netip.AddrPort]*conn), counts: make(map[netip.Addr]int),
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
+	return t, nil
+}
+
+// Start begins to read. receive takes each message: those of a socket one
+// after the other, of several sockets at once. While it runs nothing else is
+// read there. Start is called once, before Flow and Close.
+func (t *Transport) Start(receive func(m message.Message)) {
+	t.receive = receive
 	t.wg.Go(t.readUDP)
 	t.wg.Go(t.accept)
-	return t, nil
 }
 
 // bind opens one port of UDP and TCP.
@@ -188,14 +194,14 @@ func (t *Transport) deliver(m message.Message) {
 		}
 	}()
 	t.received.Add(1)
-	t.cfg.Receive(m)
+	t.receive(m)
 }
 
 // refuse answers what could not be read.
 func (t *Transport) refuse(m *message.Message, fault *message.Fault) {
 	t.malformed.Add(1)
 	t.cfg.Logger.Debug("message refused", "from", m.Source, "cause", fault.Cause, "status", fault.Status)
-	if fault.Status == 0 || m.Method == "ACK" || !t.refusals.allow(m.Source.Addr(), m.At) {
+	if fault.Status == 0 || m.Method == "ACK" || !t.refusals.Allow(m.Source.Addr(), m.At) {
 		return
 	}
 	if err := m.Reply.Send([]byte(m.Answer(fault.Status, "refused").String())); err != nil {

@@ -24,21 +24,19 @@ const patience = 10 * time.Second
 func listen(t *testing.T, limits Limits) (*Transport, chan message.Message) {
 	t.Helper()
 	got := make(chan message.Message, 1000)
-	tr, err := Listen(Config{
-		Addr: netip.MustParseAddrPort("127.0.0.1:0"), Limits: limits,
-		Receive: func(m message.Message) {
-			if m.Method == "PANIC" {
-				panic("at the disco")
-			}
-			if m.IsRequest() {
-				m.Reply.Send([]byte(m.Answer(200, "tag").String()))
-			}
-			got <- m
-		},
-	})
+	tr, err := Listen(Config{Addr: netip.MustParseAddrPort("127.0.0.1:0"), Limits: limits})
 	if err != nil {
 		t.Fatal(err)
 	}
+	tr.Start(func(m message.Message) {
+		if m.Method == "PANIC" {
+			panic("at the disco")
+		}
+		if m.IsRequest() {
+			m.Reply.Send([]byte(m.Answer(200, "tag").String()))
+		}
+		got <- m
+	})
 	t.Cleanup(func() { tr.Close() })
 	return tr, got
 }
@@ -434,7 +432,7 @@ func TestConnectionsOfOurs(t *testing.T) {
 
 func TestAPortInUse(t *testing.T) {
 	tr, _ := listen(t, Limits{})
-	_, err := Listen(Config{Addr: tr.Local(), Receive: func(message.Message) {}})
+	_, err := Listen(Config{Addr: tr.Local()})
 	if err == nil || !strings.Contains(err.Error(), tr.Local().String()) {
 		t.Errorf("%v, want an error that names %s", err, tr.Local())
 	}
@@ -443,7 +441,7 @@ func TestAPortInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	_, err = Listen(Config{Addr: netip.MustParseAddrPort(l.Addr().String()), Receive: func(message.Message) {}})
+	_, err = Listen(Config{Addr: netip.MustParseAddrPort(l.Addr().String())})
 	if err == nil || !strings.Contains(err.Error(), "TCP "+l.Addr().String()) {
 		t.Errorf("%v, want an error that names TCP %s", err, l.Addr())
 	}

@@ -46,7 +46,7 @@ func (t *Transport) readUDP() {
 // datagram takes one datagram. What follows on in memory from it is its own.
 func (t *Transport) datagram(data []byte, from netip.AddrPort) {
 	now := t.cfg.Now()
-	if !t.messages.allow(from.Addr(), now) {
+	if !t.messages.Allow(from.Addr(), now) {
 		t.dropped.Add(1)
 		return
 	}
