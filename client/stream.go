@@ -98,7 +98,7 @@ func (s *EventStream) connect() error {
 		req.Header.Set("Last-Event-ID", s.o.After)
 	}
 	s.idle = time.AfterFunc(streamIdle, cancel)
-	resp, err := s.c.send(req)
+	resp, err := s.c.send(req) //nolint:bodyclose // disconnect closes it
 	if err != nil {
 		s.idle.Stop()
 		cancel()
