@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"net/netip"
 	"strings"
 
@@ -30,17 +31,18 @@ func (c *Control) target(app parley.ID, to, from string) (target, error) {
 		if t == nil {
 			return target{}, parley.FieldErrorf(parley.CodeNoTrunk, "to", "no trunk takes the number %s: make one with POST /v1/trunks whose prefixes fit", dialled)
 		}
-		if from == "" {
-			from = t.From
-		}
+		from = cmp.Or(from, t.From, t.Username, defaultFrom)
 		return target{uri: trunkURI(t, dialled), partURI: dialled, from: from, trunk: t}, nil
 	}
 	partURI, ok := cleanSIP(to)
 	if !ok {
 		return target{}, parley.FieldErrorf(parley.CodeInvalid, "to", "%q is neither a telephone number (+8613800138000, 02087654321) nor a SIP URI (sip:alice@example.com)", clip(to))
 	}
-	return target{uri: to, partURI: partURI, from: from}, nil
+	return target{uri: to, partURI: partURI, from: cmp.Or(from, defaultFrom)}, nil
 }
+
+// defaultFrom is the user that calls come from when nobody says otherwise.
+const defaultFrom = "parley"
 
 // clip shortens what a customer sent, for a message.
 func clip(s string) string {
