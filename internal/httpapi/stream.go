@@ -38,7 +38,7 @@ func stream(c Events, cfg Config, m meta) route {
 			return nil
 		}
 		if err := follow(ctx, w, events, cfg.Heartbeat); err != nil && ctx.Err() == nil {
-			cfg.Logger.Warn("event stream broke off", "error", err)
+			cfg.Logger.Warn("an event stream could not go on", "error", err)
 		}
 		return nil
 	}
@@ -48,15 +48,16 @@ func stream(c Events, cfg Config, m meta) route {
 	}
 }
 
-// follow sends what comes until ctx ends or the client has gone.
+// follow sends what comes until ctx ends or the client has gone; its error says
+// why no more events came.
 func follow(ctx context.Context, w *writer, events control.EventStream, heartbeat time.Duration) error {
 	out := []byte(": this stream begins here\nretry: 1000\n\n")
 	for {
 		if _, err := w.Write(out); err != nil {
-			return err
+			return nil
 		}
 		if err := w.flush(); err != nil {
-			return err
+			return nil
 		}
 		batch, err := next(ctx, events, heartbeat)
 		if err != nil {

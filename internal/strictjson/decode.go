@@ -1,6 +1,7 @@
 package strictjson
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 
@@ -51,14 +52,12 @@ type reader struct {
 }
 
 // errEnough ends the reading when maxFaults are known.
-type errEnough struct{}
-
-func (errEnough) Error() string { return "too many faults" }
+var errEnough = errors.New("too many faults")
 
 // document reads all of the data into dst.
 func (r *reader) document(dst reflect.Value) error {
 	err := r.wholeText(dst)
-	if _, enough := err.(errEnough); err != nil && !enough {
+	if err != nil && !errors.Is(err, errEnough) {
 		return err
 	}
 	if len(r.faults) > 0 {
@@ -235,7 +234,7 @@ func (r *reader) kind() string {
 func (r *reader) fault(code parley.Code, field, format string, args ...any) error {
 	r.faults = append(r.faults, &parley.Error{Code: code, Field: field, Message: fmt.Sprintf(format, args...)})
 	if len(r.faults) >= maxFaults {
-		return errEnough{}
+		return errEnough
 	}
 	return nil
 }
