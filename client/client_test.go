@@ -6,11 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,40 +20,30 @@ import (
 
 	"parley"
 	"parley/client"
+	"parley/internal/apispec"
 )
 
 const id = parley.ID("0197c2f3a1b27def8123456789abcdef")
 
-// document is the API's own description.
-func document(t *testing.T) map[string]any {
+// spec is the API's own description.
+func spec(t *testing.T) *apispec.Spec {
 	t.Helper()
-	f, err := os.Open("../internal/httpapi/testdata/openapi.json")
+	raw, err := os.ReadFile("../internal/httpapi/testdata/openapi.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
-	doc, err := jsonschema.UnmarshalJSON(f)
+	s, err := apispec.New(raw)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return doc.(map[string]any)
-}
-
-// at is what stands at a path of names, nil for nothing.
-func at(v any, names ...string) any {
-	for _, name := range names {
-		m, _ := v.(map[string]any)
-		v = m[name]
-	}
-	return v
+	return s
 }
 
 // server answers as the document's examples say, and holds every request
 // against the document.
 type server struct {
-	t       *testing.T
-	doc     map[string]any
-	schemas *jsonschema.Compiler
+	t    *testing.T
+	spec *apispec.Spec
 
 	mu       sync.Mutex
 	called   map[string]bool // operationIds; guarded by mu
@@ -64,10 +54,7 @@ type server struct {
 
 func newServer(t *testing.T) (*server, *client.Client) {
 	t.Helper()
-	s := &server{t: t, doc: document(t), schemas: jsonschema.NewCompiler(), called: map[string]bool{}}
-	if err := s.schemas.AddResource("openapi.json", s.doc); err != nil {
-		t.Fatal(err)
-	}
+	s := &server{t: t, spec: spec(t), called: map[string]bool{}}
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
 	return s, client.New(srv.URL+"/", "pk_test", client.HTTPClient(srv.Client()))
@@ -76,91 +63,29 @@ func newServer(t *testing.T) (*server, *client.Client) {
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	template, op := s.operation(r)
-	if op == nil || r.Header.Get("Authorization") != "Bearer pk_test" {
-		s.t.Errorf("%s %s with %q: there is no such thing", r.Method, r.URL, r.Header)
-		http.Error(w, "no", http.StatusTeapot)
-		return
-	}
-	s.called[op["operationId"].(string)], s.last = true, r
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		s.t.Error(err)
 	}
-	s.lastBody = string(body)
-	s.checkRequest(r, template, op, body)
+	if err := s.spec.CheckRequest(r, body); err != nil || r.Header.Get("Authorization") != "Bearer pk_test" {
+		s.t.Errorf("%s %s with %q: %v", r.Method, r.URL, r.Header, err)
+		http.Error(w, "no", http.StatusTeapot)
+		return
+	}
+	op := s.spec.Operation(r.Method, r.URL.EscapedPath())
+	s.called[s.spec.OperationID(r.Method, r.URL.EscapedPath())], s.last, s.lastBody = true, r, string(body)
 	for status, number := range map[string]int{"200": 200, "201": 201, "202": 202, "204": 204} {
-		resp, ok := at(op, "responses", status).(map[string]any)
-		if !ok {
+		at := slices.Concat(op, []string{"responses", status})
+		if s.spec.At(at...) == nil {
 			continue
 		}
-		s.example = at(resp, "content", "application/json", "example")
 		w.WriteHeader(number)
-		if s.example != nil {
+		if s.example = s.spec.At(append(at, "content", "application/json", "example")...); s.example != nil {
 			_ = json.NewEncoder(w).Encode(s.example)
-		} else if resp["content"] != nil {
+		} else if number == 200 {
 			_, _ = io.WriteString(w, "RIFF")
 		}
 		return
-	}
-}
-
-// operation finds what the document says about a request.
-func (s *server) operation(r *http.Request) (template string, op map[string]any) {
-	got := strings.Split(r.URL.EscapedPath(), "/")
-	for path, item := range s.doc["paths"].(map[string]any) {
-		want := strings.Split(path, "/")
-		match, wild := len(want) == len(got), strings.Count(path, "{")
-		for i := 0; match && i < len(want); i++ {
-			match = want[i] == got[i] || strings.HasPrefix(want[i], "{")
-		}
-		found, ok := at(item, strings.ToLower(r.Method)).(map[string]any)
-		if match && ok && (op == nil || wild < strings.Count(template, "{")) {
-			template, op = path, found
-		}
-	}
-	return template, op
-}
-
-func (s *server) checkRequest(r *http.Request, template string, op map[string]any, body []byte) {
-	known := map[string]bool{}
-	params, _ := op["parameters"].([]any)
-	for _, p := range params {
-		known[at(p, "in").(string)+" "+at(p, "name").(string)] = true
-	}
-	for name := range r.URL.Query() {
-		if !known["query "+name] {
-			s.t.Errorf("%s %s: no parameter %s", r.Method, template, name)
-		}
-	}
-	if r.Header.Get("Idempotency-Key") != "" && !known["header Idempotency-Key"] {
-		s.t.Errorf("%s %s: Idempotency-Key", r.Method, template)
-	}
-	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if op["requestBody"] == nil {
-		if len(body) > 0 {
-			s.t.Errorf("%s %s: sent %q", r.Method, template, body)
-		}
-		return
-	}
-	if at(op, "requestBody", "content", kind) == nil {
-		s.t.Errorf("%s %s: sent %q", r.Method, template, kind)
-		return
-	}
-	if kind != "application/json" {
-		return
-	}
-	schema, err := s.schemas.Compile("openapi.json#/paths/" + strings.ReplaceAll(template, "/", "~1") + "/" + strings.ToLower(r.Method) + "/requestBody/content/application~1json/schema")
-	if err != nil {
-		s.t.Error(err)
-		return
-	}
-	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
-	if err == nil {
-		err = schema.Validate(v)
-	}
-	if err != nil {
-		s.t.Errorf("%s %s: sent %s: %v", r.Method, template, body, err)
 	}
 }
 
@@ -275,9 +200,9 @@ func TestCallsFitTheAPI(t *testing.T) {
 	// The stream has tests of its own; a conference's recordings are asked for
 	// with /v1/recordings?conference=.
 	calls["streamEvents"], calls["listConferenceRecordings"], calls["getOpenAPI"] = nil, nil, nil
-	for _, item := range s.doc["paths"].(map[string]any) {
-		for _, op := range item.(map[string]any) {
-			if name := at(op, "operationId").(string); !hasKey(calls, name) {
+	for path, item := range s.spec.At("paths").(map[string]any) {
+		for method := range item.(map[string]any) {
+			if name := s.spec.OperationID(method, path); !hasKey(calls, name) {
 				t.Errorf("the client cannot %s", name)
 			}
 		}

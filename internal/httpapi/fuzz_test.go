@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"parley/internal/apispec"
 )
 
 // FuzzBodies sends any bytes as the body of any route that takes JSON: the
@@ -55,20 +57,20 @@ func FuzzBodies(f *testing.F) {
 
 // checkTaken holds a body that was taken against the document. Bounds are the
 // use cases' to check, so that only the form counts here.
-func checkTaken(t *testing.T, doc *spec, r route, body []byte) {
+func checkTaken(t *testing.T, doc *apispec.Spec, r route, body []byte) {
 	var fields map[string]any
 	if err := json.Unmarshal(body, &fields); err != nil {
 		t.Fatalf("took %q: %v", body, err)
 	}
 	at := []string{"paths", r.path, strings.ToLower(r.method), "requestBody", "content", "application/json", "schema"}
-	ref := strings.TrimPrefix(doc.at(append(at, "$ref")...).(string), schemaPrefix)
-	known := doc.at("components", "schemas", ref, "properties").(map[string]any)
+	ref := strings.TrimPrefix(doc.At(append(at, "$ref")...).(string), schemaPrefix)
+	known := doc.At("components", "schemas", ref, "properties").(map[string]any)
 	for name := range fields {
 		if known[name] == nil {
 			t.Errorf("%s %s: took the field %q", r.method, r.path, name)
 		}
 	}
-	required, _ := doc.at("components", "schemas", ref).(map[string]any)["required"].([]any)
+	required, _ := doc.At("components", "schemas", ref).(map[string]any)["required"].([]any)
 	for _, name := range required {
 		if _, ok := fields[name.(string)]; !ok {
 			t.Errorf("%s %s: took %q without %s", r.method, r.path, body, name)

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"maps"
-	"mime"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -15,136 +14,34 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
+	"parley/internal/apispec"
 )
 
 var update = flag.Bool("update", false, "write testdata/openapi.json anew")
 
-// spec is the OpenAPI document as tests hold requests and answers against it.
-type spec struct {
-	doc     map[string]any
-	schemas *jsonschema.Compiler
-}
-
-func newSpec(t testing.TB, raw []byte) *spec {
+// newSpec reads the document that a handler serves.
+func newSpec(t testing.TB, raw []byte) *apispec.Spec {
 	t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
+	s, err := apispec.New(raw)
 	if err != nil {
-		t.Fatal(err)
-	}
-	s := &spec{doc: doc.(map[string]any), schemas: jsonschema.NewCompiler()}
-	// The document lets answers have fields that it does not know, for the
-	// time to come; today's answers have none.
-	for name, c := range s.at("components", "schemas").(map[string]any) {
-		c := c.(map[string]any)
-		if _, object := c["properties"]; object && !strings.Contains(name, ".") {
-			c["additionalProperties"] = false
-		}
-	}
-	if err := s.schemas.AddResource("openapi.json", s.doc); err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-// at is what stands at a path of names in the document, nil for nothing.
-func (s *spec) at(names ...string) any {
-	var v any = s.doc
-	for _, name := range names {
-		m, _ := v.(map[string]any)
-		v = m[name]
-	}
-	return v
-}
-
-// operation finds the path of names of the operation for a request.
-func (s *spec) operation(method, path string) []string {
-	best := ""
-	for template := range s.at("paths").(map[string]any) {
-		if !matches(template, path) || s.at("paths", template, strings.ToLower(method)) == nil {
-			continue
-		}
-		if best == "" || strings.Count(template, "{") < strings.Count(best, "{") {
-			best = template
-		}
-	}
-	if best == "" {
-		return nil
-	}
-	return []string{"paths", best, strings.ToLower(method)}
-}
-
-func matches(template, path string) bool {
-	if prefix, ok := strings.CutSuffix(template, "/{name}"); ok {
-		return strings.HasPrefix(path, prefix+"/")
-	}
-	want, got := strings.Split(template, "/"), strings.Split(path, "/")
-	return slices.EqualFunc(want, got, func(w, g string) bool { return w == g || strings.HasPrefix(w, "{") })
-}
-
 // validate holds JSON against the schema at a path of names.
-func (s *spec) validate(t testing.TB, body []byte, names ...string) {
+func validate(t testing.TB, s *apispec.Spec, body []byte, names ...string) {
 	t.Helper()
-	var pointer strings.Builder
-	for _, name := range names {
-		pointer.WriteString("/" + strings.NewReplacer("~", "~0", "/", "~1").Replace(name))
-	}
-	schema, err := s.schemas.Compile("openapi.json#" + pointer.String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
-	if err != nil {
-		t.Fatalf("not JSON: %v\n%s", err, body)
-	}
-	if err := schema.Validate(v); err != nil {
-		t.Errorf("not as the OpenAPI document says: %v\n%s", err, body)
+	if err := s.Validate(body, names...); err != nil {
+		t.Errorf("%q: %v", names, err)
 	}
 }
-
-// check holds an answer against the document: its status, its media type and
-// its body must be there, and its documented headers if they are always sent.
-func (s *spec) check(t testing.TB, method, path string, sent []byte, a answer) {
-	t.Helper()
-	op := s.operation(method, path)
-	if op == nil {
-		return
-	}
-	at := append(slices.Clone(op), "responses", http.StatusText(0)+itoa(a.status))
-	if ref, ok := s.at(append(at, "$ref")...).(string); ok {
-		at = strings.Split(strings.TrimPrefix(ref, "#/"), "/")
-	}
-	if s.at(at...) == nil {
-		t.Errorf("%s %s: the OpenAPI document has no answer %d\n%s", method, path, a.status, a.body)
-		return
-	}
-	if len(a.body) > 0 {
-		kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type"))
-		if s.at(append(at, "content", kind)...) == nil {
-			t.Errorf("%s %s: the OpenAPI document has no %s for an answer %d", method, path, kind, a.status)
-		} else if strings.HasSuffix(kind, "json") {
-			s.validate(t, a.body, append(at, "content", kind, "schema")...)
-		}
-	}
-	if request := append(slices.Clone(op), "requestBody", "content", "application/json", "schema"); a.status < 300 && len(sent) > 0 && s.at(request...) != nil {
-		s.validate(t, sent, request...)
-	}
-	if headers, ok := s.at(append(at, "headers")...).(map[string]any); ok {
-		for name := range headers {
-			if name != "Idempotency-Replayed" && a.header.Get(name) == "" {
-				t.Errorf("%s %s: the answer %d has no %s", method, path, a.status, name)
-			}
-		}
-	}
-}
-
-func itoa(n int) string { b, _ := json.Marshal(n); return string(b) }
 
 // api is the edge on a real socket, with a fake behind it.
 type api struct {
 	*httptest.Server
 	fake *fake
-	spec *spec
+	spec *apispec.Spec
 	log  *bytes.Buffer
 }
 
@@ -216,8 +113,15 @@ func (a *api) send(t testing.TB, method, path string, body io.Reader, header ...
 		t.Fatal(err)
 	}
 	out := answer{resp.StatusCode, resp.Header, got}
-	path, _, _ = strings.Cut(path, "?")
-	a.spec.check(t, method, path, sent, out)
+	// What was taken fits the document, and so does every answer.
+	if req.Body = nil; out.status < 300 && len(sent) > 0 {
+		if err := a.spec.CheckRequest(req, sent); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := a.spec.CheckAnswer(method, req.URL.EscapedPath(), out.status, out.header, out.body); err != nil {
+		t.Error(err)
+	}
 	return out
 }
 
@@ -249,7 +153,7 @@ func TestDocumentIsComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newSpec(t, raw)
-	for path, item := range s.at("paths").(map[string]any) {
+	for path, item := range s.At("paths").(map[string]any) {
 		for method, op := range item.(map[string]any) {
 			at := []string{"paths", path, method}
 			op := op.(map[string]any)
@@ -269,7 +173,7 @@ func TestDocumentIsComplete(t *testing.T) {
 			}
 		}
 	}
-	for name, c := range s.at("components", "schemas").(map[string]any) {
+	for name, c := range s.At("components", "schemas").(map[string]any) {
 		properties, _ := c.(map[string]any)["properties"].(map[string]any)
 		for field, p := range properties {
 			p := p.(map[string]any)
@@ -278,15 +182,15 @@ func TestDocumentIsComplete(t *testing.T) {
 			}
 		}
 	}
-	for name := range s.at("components", "responses").(map[string]any) {
+	for name := range s.At("components", "responses").(map[string]any) {
 		checkContent(t, s, []string{"components", "responses", name})
 	}
 }
 
 // checkContent wants a description, and an example that fits for JSON.
-func checkContent(t *testing.T, s *spec, at []string) {
+func checkContent(t *testing.T, s *apispec.Spec, at []string) {
 	t.Helper()
-	v, _ := s.at(at...).(map[string]any)
+	v, _ := s.At(at...).(map[string]any)
 	if v == nil || v["$ref"] != nil {
 		return
 	}
@@ -307,7 +211,7 @@ func checkContent(t *testing.T, s *spec, at []string) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.validate(t, body, append(slices.Clone(at), "content", kind, "schema")...)
+			validate(t, s, body, append(slices.Clone(at), "content", kind, "schema")...)
 		}
 	}
 }
@@ -320,11 +224,11 @@ func TestDocumentHasEveryEvent(t *testing.T) {
 	s := newSpec(t, raw)
 	for _, e := range fakeEvents() {
 		at := []string{"webhooks", string(e.Type), "post", "requestBody", "content", "application/json", "schema"}
-		s.validate(t, e.Body, at...)
-		s.validate(t, e.Seed(), at...)
-		s.validate(t, e.Body, "components", "schemas", "Event")
+		validate(t, s, e.Body, at...)
+		validate(t, s, e.Seed(), at...)
+		validate(t, s, e.Body, "components", "schemas", "Event")
 	}
-	hooks := slices.Collect(maps.Keys(s.at("webhooks").(map[string]any)))
+	hooks := slices.Collect(maps.Keys(s.At("webhooks").(map[string]any)))
 	if len(hooks) != 20 {
 		t.Errorf("%d webhooks, want 20: %q", len(hooks), hooks)
 	}
