@@ -329,10 +329,11 @@ func TestOurReInviteIsRefused(t *testing.T) {
 		c.call.Hold(false) // that is how it is
 		b.gets()
 		c.call.Hold(true)
-		re := b.get("INVITE")
-		b.comes(reply(re, 200, "", offerSDP("0 8 101", "3"))) // cannot be used
+		b.comes(reply(b.get("INVITE"), 200, "", offerSDP("sendrecv", "recvonly")))
 		b.get("ACK")
-		_ = re
+		if b.session(0).last().Receive {
+			t.Error("not on hold")
+		}
 	})
 }
 
