@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -161,20 +162,20 @@ func TestAQueuedWriteIsWithdrawnWhenItsContextEnds(t *testing.T) {
 		g := newGated()
 		l := open(t, g, ledger.Config{})
 		var taken, queued error
-		done := 0
+		var done atomic.Int64
 		ctx, cancel := context.WithCancel(t.Context())
-		go func() { taken = l.Commit(ctx, one("taken", 1)); done++ }()
+		go func() { taken = l.Commit(ctx, one("taken", 1)); done.Add(1) }()
 		synctest.Wait()
-		go func() { queued = l.Commit(ctx, one("queued", 1)); done++ }()
+		go func() { queued = l.Commit(ctx, one("queued", 1)); done.Add(1) }()
 		synctest.Wait()
 		cancel()
 		synctest.Wait()
 		want(t, "error of the queued write", queued, context.Canceled)
-		want(t, "writes answered", done, 1)
+		want(t, "writes answered", done.Load(), 1)
 		g.allow(1)
 		synctest.Wait()
 		want(t, "error of the taken write", taken, nil)
-		want(t, "writes answered", done, 2)
+		want(t, "writes answered", done.Load(), 2)
 		_ = l.Close()
 		want(t, "transactions", g.sizes(), []int{1})
 	})
@@ -233,11 +234,11 @@ func TestCloseWritesWhatIsQueued(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGated()
 		l := open(t, g, ledger.Config{MaxGroup: 2})
-		done := 0
+		var done atomic.Int64
 		for i := range int64(5) {
 			go func() {
 				if err := l.Commit(t.Context(), one("a", i+1)); err == nil {
-					done++
+					done.Add(1)
 				}
 			}()
 			synctest.Wait()
@@ -251,7 +252,7 @@ func TestCloseWritesWhatIsQueued(t *testing.T) {
 		g.allow(10)
 		_ = l.Close()
 		synctest.Wait()
-		want(t, "writes done", done, 5)
+		want(t, "writes done", done.Load(), 5)
 		got, err := sub.Next(t.Context())
 		want(t, "events left to read", len(got), 5)
 		want(t, "error", err, nil)

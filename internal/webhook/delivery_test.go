@@ -111,7 +111,7 @@ func TestAFailingEventHoldsBackOnlyItsOwnConference(t *testing.T) {
 		w.tell("good", 3)
 		w.pass(0)
 		want(t, "of the good one", of("good", a.accepted()), ids("good", 1, 8))
-		healed = true
+		a.locked(func() { healed = true })
 		w.pass(time.Hour)
 		want(t, "in the end", of("bad", a.accepted()), ids("bad", 1, 5))
 	})

@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -130,6 +129,7 @@ func (w *world) save(h parley.Webhook) {
 	if err := w.d.Refresh(w.t.Context()); err != nil {
 		w.t.Fatal(err)
 	}
+	synctest.Wait() // until it knows what is behind
 }
 
 func (w *world) commit(write *store.Write) {
@@ -244,15 +244,10 @@ type request struct {
 	status  int // the answer; 0 where there was none
 }
 
-// stream and seq are what the event ID says.
+// stream is what the event ID says.
 func (r *request) stream() string {
 	name := strings.TrimPrefix(r.id, "evt_")
 	return name[:strings.LastIndex(name, "_")]
-}
-
-func (r *request) seq() int {
-	n, _ := strconv.Atoi(r.id[strings.LastIndex(r.id, "_")+1:])
-	return n
 }
 
 // receiver is a customer's server.
@@ -269,6 +264,23 @@ func (r *receiver) answers(fn func(*request) answer) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.answer = fn
+}
+
+// locked runs fn while no request is being judged.
+func (r *receiver) locked(fn func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fn()
+}
+
+// peak gives the most requests that were under way at once, and begins to count
+// anew.
+func (r *receiver) peak() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	most := r.most
+	r.most = r.now
+	return most
 }
 
 // always answers every request in the same way.

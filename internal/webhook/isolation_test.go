@@ -29,7 +29,7 @@ func TestAHangingDestinationDelaysNobodyElse(t *testing.T) {
 			}
 		}
 		w.pass(20 * time.Minute)
-		want(t, "requests at once to the hanging one", dead.most, 4)
+		want(t, "requests at once to the hanging one", dead.peak(), 4)
 		w.tell("late", 1)
 		w.pass(0)
 		want(t, "events that the live one accepted", len(live.accepted()), 151)
@@ -83,10 +83,10 @@ func TestTheBreakerLetsOneProbeThroughAndThenEverythingDrains(t *testing.T) {
 		if quick > conferences*3+2 {
 			t.Errorf("%d requests before the breaker opened", quick)
 		}
-		a.most = 0
+		a.peak()
 		w.pass(10 * time.Hour)
 		probes := a.requests()[quick:]
-		want(t, "probes at once", a.most, 1)
+		want(t, "probes at once", a.peak(), 1)
 		if len(probes) < 20 || len(probes) > 30 {
 			t.Errorf("%d probes in ten hours", len(probes))
 		}
@@ -97,7 +97,7 @@ func TestTheBreakerLetsOneProbeThroughAndThenEverythingDrains(t *testing.T) {
 		if len(streams) < 15 {
 			t.Errorf("only %d conferences took part in the probes", len(streams))
 		}
-		down = false
+		a.locked(func() { down = false })
 		w.pass(31 * time.Minute)
 		want(t, "accepted", len(a.accepted()), conferences*each)
 		for c := range conferences {
@@ -140,13 +140,14 @@ func TestExtraProbesComeOneAtATimeAndNotInAHurry(t *testing.T) {
 		w.tell("y", 1)
 		w.pass(5 * time.Hour)
 		before := len(a.requests())
-		a.most = 0
+		a.peak()
 		for c := range 60 {
 			w.tell(parley.ID(fmt.Sprint("c", c)), 1)
 			w.pass(time.Second)
 		}
-		if n := len(a.requests()) - before; n < 5 || n > 13 || a.most != 1 {
-			t.Errorf("%d requests in a minute, %d at once", n, a.most)
+		most := a.peak()
+		if n := len(a.requests()) - before; n < 5 || n > 13 || most != 1 {
+			t.Errorf("%d requests in a minute, %d at once", n, most)
 		}
 	})
 }
@@ -187,14 +188,14 @@ func TestALaneIsOneRequestAtATime(t *testing.T) {
 		a.always(answer{status: 200, after: time.Second})
 		w.tell("c", 10)
 		w.pass(time.Minute)
-		want(t, "at once", a.most, 1)
+		want(t, "at once", a.peak(), 1)
 		want(t, "accepted", a.accepted(), ids("c", 1, 10))
-		a.most = 0
+		a.peak()
 		for c := range 10 {
 			w.tell(parley.ID(fmt.Sprint("d", c)), 2)
 		}
 		w.pass(time.Minute)
-		want(t, "of ten conferences at once", a.most, 10)
+		want(t, "of ten conferences at once", a.peak(), 10)
 	})
 }
 

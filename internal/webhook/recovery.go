@@ -42,17 +42,17 @@ func (d *Dispatcher) recover(t *target) {
 	})
 }
 
-// readRecovery reads, a few webhooks at once.
+// readRecovery reads, a few webhooks at once, what is recorded so far.
 func (d *Dispatcher) readRecovery(hook parley.Webhook) (recovery, error) {
 	var r recovery
+	if err := d.recorder.flush(d.running); err != nil {
+		return r, err
+	}
 	select {
 	case d.recovers <- struct{}{}:
 		defer func() { <-d.recovers }()
 	case <-d.running.Done():
 		return r, d.running.Err()
-	}
-	if err := d.recorder.flush(d.running); err != nil {
-		return r, err
 	}
 	var err error
 	if r.behind, err = d.cfg.Store.Behind(d.running, hook.ID, hook.Application, hook.Start); err != nil {

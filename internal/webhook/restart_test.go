@@ -160,7 +160,7 @@ func TestAReplayThatFailsDisturbsNoLaterEvents(t *testing.T) {
 		w.tell("c", 1)
 		w.pass(time.Minute)
 		want(t, "accepted after a restart", a.accepted(), ids("c", 1, 6))
-		poisoned = false
+		a.locked(func() { poisoned = false })
 		w.pass(time.Hour)
 		want(t, "the replay arrives all the same", a.accepted(), append(ids("c", 1, 6), "c_1"))
 		want(t, "state", w.delivery(h.ID, "evt_c_1").State, parley.DeliverySucceeded)

@@ -62,7 +62,8 @@ func (w *writer) connect(ctx context.Context) error {
 		{&w.put, sqlPut}, {&w.delete, sqlDelete}, {&w.forget, sqlForget}, {&w.event, sqlEvent}, {&w.setPosition, sqlPosition},
 		{&w.delivery, sqlDelivery}, {&w.cursor, sqlCursor}, {&w.settled, sqlSettled},
 	} {
-		if *p.stmt, err = conn.PrepareContext(ctx, p.text); err != nil {
+		*p.stmt, err = conn.PrepareContext(ctx, p.text) //nolint:sqlclosecheck // disconnect closes it
+		if err != nil {
 			return errors.Join(err, w.disconnect())
 		}
 		w.stmts = append(w.stmts, *p.stmt)
