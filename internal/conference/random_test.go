@@ -20,7 +20,6 @@ type world struct {
 	*scene
 	rnd   *rand.Rand
 	later []Input // outcomes that are on their way
-	calls int
 	ids   int
 }
 

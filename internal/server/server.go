@@ -1,3 +1,5 @@
+// Package server is the assembly: it builds every part, starts them in order,
+// stops them in reverse and waits for each.
 package server
 
 import (
@@ -201,7 +203,7 @@ func (s *Server) webhookCounts() telemetry.Webhooks {
 
 // HTTPAddr is where the API listens.
 func (s *Server) HTTPAddr() netip.AddrPort {
-	return s.listener.Addr().(*net.TCPAddr).AddrPort()
+	return netip.MustParseAddrPort(s.listener.Addr().String())
 }
 
 // SIPAddr is where SIP listens.
