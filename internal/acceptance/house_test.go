@@ -1,0 +1,312 @@
+// Package acceptance runs the whole server with real phones on loopback and
+// looks at it from outside alone: what the API answers, what callbacks say,
+// and what the phones hear.
+package acceptance
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"parley"
+	"parley/internal/audiotest"
+	"parley/internal/pcm"
+	"parley/internal/phone"
+	"parley/internal/server"
+	"parley/internal/servertest"
+)
+
+func TestMain(m *testing.M) {
+	// The tests wait for sound most of the time: more of them than there are
+	// processors can wait beside each other.
+	flag.Parse()
+	if f := flag.Lookup("test.parallel"); f != nil {
+		if n, err := strconv.Atoi(f.Value.String()); err == nil {
+			_ = f.Value.Set(strconv.Itoa(max(n, 8)))
+		}
+	}
+	os.Exit(servertest.Main(m))
+}
+
+// rate is that of the phones' sound, Hz.
+const rate = 8000
+
+// body is a JSON object.
+type body map[string]any
+
+// house is a server, and an application that is told everything.
+type house struct {
+	*servertest.Server
+	t   testing.TB
+	app *servertest.Receiver // gets every event
+}
+
+// open starts a house of its own for a test; change may be nil.
+func open(t testing.TB, change func(*server.Config)) *house {
+	t.Helper()
+	h := &house{Server: servertest.Start(t, change), t: t, app: servertest.Receive(t)}
+	h.app.Webhook(h.Server, "", "*")
+	return h
+}
+
+// upload makes a media file of sound.
+func (h *house) upload(name string, sound []int16) {
+	h.t.Helper()
+	h.Must(http.MethodPut, "/v1/media/"+name, bytes.NewReader(audiotest.WAV(rate, sound)), nil)
+}
+
+// conf is a live conference.
+type conf struct {
+	*house
+	id string
+}
+
+// conference creates a conference, which has to begin.
+func (h *house) conference(settings body) *conf {
+	h.t.Helper()
+	var made struct{ ID string }
+	h.Must(http.MethodPost, "/v1/conferences", settings, &made)
+	c := &conf{h, made.ID}
+	c.wait(parley.EventConfCreateSucc, 1)
+	return c
+}
+
+// path is the conference's, or that of something in it.
+func (c *conf) path(parts ...string) string {
+	p := "/v1/conferences/" + c.id
+	for _, s := range parts {
+		p += "/" + s
+	}
+	return p
+}
+
+// wait gives the first n events of a type of the conference.
+func (c *conf) wait(t parley.EventType, n int) []servertest.Callback {
+	c.t.Helper()
+	return c.app.WaitFor(fmt.Sprintf("%s of %s", t, c.id), n, func(e servertest.Callback) bool {
+		return e.Type == t && e.Stream() == c.id
+	})
+}
+
+// about gives the first event of a type about a call, or what else a field
+// names.
+func (h *house) about(t parley.EventType, field, value string) servertest.Callback {
+	h.t.Helper()
+	return h.app.WaitFor(fmt.Sprintf("%s with %s %s", t, field, value), 1, func(e servertest.Callback) bool {
+		return e.Type == t && e.Text(field) == value
+	})[0]
+}
+
+// end ends the conference.
+func (c *conf) end() {
+	c.t.Helper()
+	c.Must(http.MethodDelete, c.path(), nil, nil)
+}
+
+// guest is a participant: what the server calls it, and the phone's side.
+type guest struct {
+	*phone.Call
+	conf *conf
+	id   string // call_id
+}
+
+// tone is a phone's sound.
+func tone(hz, level float64) func(*phone.Config) {
+	return func(cfg *phone.Config) { cfg.Sound = func() pcm.Source { return phone.Tone(hz, level) } }
+}
+
+// invite calls a phone, as settings say, and waits until it is in.
+func (c *conf) invite(p *phone.Phone, settings body) *guest {
+	c.t.Helper()
+	g := c.call(p, settings)
+	c.about(parley.EventConfJoined, "call_id", g.id)
+	return g
+}
+
+// call calls a phone, and waits until it rings.
+func (c *conf) call(p *phone.Phone, settings body) *guest {
+	c.t.Helper()
+	ask := body{"to": p.URI()}
+	for k, v := range settings {
+		ask[k] = v
+	}
+	var made struct {
+		CallID string `json:"call_id"`
+		State  string
+	}
+	c.Must(http.MethodPost, c.path("participants"), ask, &made)
+	if made.State != "dialing" {
+		c.t.Errorf("an invite is answered with state %q, want dialing", made.State)
+	}
+	return &guest{next(c.t, p), c, made.CallID}
+}
+
+// dialIn lets a phone call sip:user@server, and waits until it is in.
+func (c *conf) dialIn(p *phone.Phone, user string) *guest {
+	c.t.Helper()
+	n := len(c.joined())
+	k := dial(c.t, p, c.target(user))
+	patient(c.t, "the call is answered", k.WaitAnswered)
+	joined := c.wait(parley.EventConfJoined, n+1)
+	return &guest{k, c, joined[n].Text("call_id")}
+}
+
+func (h *house) target(user string) string { return "sip:" + user + "@" + h.SIP.String() }
+
+// joined is the conference's conf.joined so far.
+func (c *conf) joined() (out []servertest.Callback) {
+	for _, e := range c.app.Accepted() {
+		if e.Type == parley.EventConfJoined && e.Stream() == c.id {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// patch changes the participant.
+func (g *guest) patch(change body) {
+	g.conf.t.Helper()
+	g.conf.Must(http.MethodPatch, g.conf.path("participants", g.id), change, nil)
+}
+
+// hangup lets the phone hang up.
+func (g *guest) hangup() {
+	g.conf.t.Helper()
+	patient(g.conf.t, "the BYE is answered", g.Hangup)
+}
+
+// ended waits until the call is over at the phone.
+func (g *guest) ended() phone.End { return ended(g.conf.t, g.Call) }
+
+func ended(t testing.TB, c *phone.Call) (end phone.End) {
+	t.Helper()
+	patient(t, "the call ends", func(ctx context.Context) (err error) {
+		end, err = c.WaitEnded(ctx)
+		return err
+	})
+	return end
+}
+
+// next is the phone's next incoming call.
+func next(t testing.TB, p *phone.Phone) (c *phone.Call) {
+	t.Helper()
+	patient(t, "the phone rings", func(ctx context.Context) (err error) {
+		c, err = p.NextCall(ctx)
+		return err
+	})
+	return c
+}
+
+func dial(t testing.TB, p *phone.Phone, uri string) (c *phone.Call) {
+	t.Helper()
+	patient(t, "the phone dials", func(ctx context.Context) (err error) {
+		c, err = p.Dial(ctx, uri)
+		return err
+	})
+	return c
+}
+
+// patient does what has to happen before Patience is over.
+func patient(t testing.TB, what string, do func(context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), servertest.Patience)
+	defer cancel()
+	if err := do(ctx); err != nil {
+		t.Fatalf("waited that %s: %v", what, err)
+	}
+}
+
+// listen gives what the guest hears during the next d.
+func (g *guest) listen(d time.Duration) (sound []int16) {
+	g.conf.t.Helper()
+	patient(g.conf.t, "there is sound", func(ctx context.Context) (err error) {
+		sound, err = g.Listen(ctx, audiotest.Samples(rate, d))
+		return err
+	})
+	return sound
+}
+
+// window is how long a piece of sound is that is looked at.
+const window = 200 * time.Millisecond
+
+// hears waits until a piece of what the guest hears is as ok says.
+func (g *guest) hears(what string, ok func(sound []int16) bool) {
+	g.conf.t.Helper()
+	deadline := time.Now().Add(servertest.Patience)
+	for {
+		sound := g.listen(window)
+		if ok(sound) {
+			return
+		}
+		if time.Now().After(deadline) {
+			g.conf.t.Fatalf("waited to hear %s; the level is %.1f dBFS", what, audiotest.RMS(sound))
+		}
+	}
+}
+
+// hearsTone waits until the guest hears a sine at a level in dBFS, to within
+// 2 dB, and makes sure that it stays so.
+func (g *guest) hearsTone(hz, level float64) {
+	g.conf.t.Helper()
+	fits := func(sound []int16) bool {
+		got := audiotest.ToneLevel(sound, rate, hz)
+		return got > level-2 && got < level+2
+	}
+	what := fmt.Sprintf("%.0f Hz at %.0f dBFS", hz, level)
+	g.hears(what, fits)
+	for range 2 {
+		if sound := g.listen(window); !fits(sound) {
+			g.conf.t.Errorf("%s did not stay: %.1f dBFS", what, audiotest.ToneLevel(sound, rate, hz))
+		}
+	}
+}
+
+// absent is the level below which a tone counts as not there, dBFS. G.711's
+// own noise under tones of -20 dBFS lies some 15 dB below that.
+const absent = -50
+
+// missesTone waits until the guest does not hear a sine, and makes sure that it
+// stays so.
+func (g *guest) missesTone(hz float64) {
+	g.conf.t.Helper()
+	fits := func(sound []int16) bool { return audiotest.ToneLevel(sound, rate, hz) < absent }
+	g.hears(fmt.Sprintf("no %.0f Hz", hz), fits)
+	for range 2 {
+		if sound := g.listen(window); !fits(sound) {
+			g.conf.t.Errorf("%.0f Hz came back: %.1f dBFS", hz, audiotest.ToneLevel(sound, rate, hz))
+		}
+	}
+}
+
+// near fails unless two moments are no further apart than by.
+func near(t testing.TB, what string, got, want time.Time, by time.Duration) {
+	t.Helper()
+	if d := got.Sub(want); got.IsZero() || d < -by || d > by {
+		t.Errorf("%s: %v, want %v: %v apart", what, got, want, d)
+	}
+}
+
+// equal fails unless got is want.
+func equal[T comparable](t testing.TB, what string, got, want T) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s: %v, want %v", what, got, want)
+	}
+}
+
+// wav reads a WAV file of the conference's rate.
+func wav(t testing.TB, what string, file []byte) []int16 {
+	t.Helper()
+	sound, hz, err := audiotest.ParseWAV(file)
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	equal(t, what+": rate", hz, rate)
+	return sound
+}
