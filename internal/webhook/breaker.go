@@ -19,7 +19,7 @@ func (d *Dispatcher) failed(l *lane, o outcome) {
 	b := &t.breaker
 	attempts := l.record.Attempts
 	b.last = time.Now()
-	if attempts >= d.plan.tries() {
+	if attempts >= d.plan.Tries {
 		b.exhausted[l.key.stream] = true
 	}
 	switch {

@@ -56,7 +56,7 @@ func mishap(rng *rand.Rand) answer {
 // TestNothingIsLostWhateverTheReceiverDoes runs conferences against a receiver
 // that fails by seed, with outages and restarts.
 func TestNothingIsLostWhateverTheReceiverDoes(t *testing.T) {
-	seeds := uint64(12)
+	seeds := uint64(8)
 	if testing.Short() {
 		seeds = 3
 	}
@@ -81,7 +81,7 @@ func badDays(w *world, seed uint64) {
 		}
 		return mishap(mishaps)
 	})
-	const conferences = 30
+	const conferences = 20
 	var open [][]parley.Event // what is still to be told of each
 	for c := range conferences {
 		open = append(open, lifecycle(w.t, parley.ID(fmt.Sprintf("c%d", c)), parley.MillisOf(time.Now())))

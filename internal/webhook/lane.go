@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"slices"
 	"time"
 
 	"parley"
@@ -52,7 +53,7 @@ func (l *lane) empty() bool { return len(l.queue) == 0 && !l.behind && len(l.seq
 type target struct {
 	hook  parley.Webhook
 	keys  [][]byte
-	wants map[parley.EventType]bool
+	wants map[parley.EventType]bool // nil: everything
 	dest  *destination
 
 	lanes map[laneKey]*lane
@@ -71,10 +72,19 @@ type target struct {
 
 // set makes the target what the row says.
 func (t *target) set(w parley.Webhook, keys [][]byte) {
-	t.hook, t.keys, t.wants = w, keys, map[parley.EventType]bool{}
+	t.hook, t.keys, t.wants = w, keys, nil
+	if slices.Contains(w.Events, "*") {
+		return
+	}
+	t.wants = map[parley.EventType]bool{}
 	for _, e := range parley.EventTypes() {
 		t.wants[e] = w.Wants(e)
 	}
+}
+
+// takes reports whether the webhook gets the event.
+func (t *target) takes(e parley.Event) bool {
+	return e.Position > t.hook.Start && (t.wants == nil || t.wants[e.Type])
 }
 
 // endpoint is what an attempt needs to know.

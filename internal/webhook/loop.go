@@ -14,7 +14,7 @@ import (
 func (d *Dispatcher) take(e parley.Event) {
 	d.position = e.Position
 	for _, t := range d.byApp[e.Application] {
-		if e.Position > t.hook.Start && t.wants[e.Type] {
+		if t.takes(e) {
 			d.offer(t, e)
 		}
 	}
@@ -230,7 +230,7 @@ func (d *Dispatcher) settle(l *lane, e parley.Event, state parley.DeliveryState)
 // retryRefused gives an event its quick tries, then ends its way: the refusal
 // is about this event alone.
 func (d *Dispatcher) retryRefused(l *lane, e parley.Event) {
-	if l.record.Attempts >= d.plan.tries() {
+	if l.record.Attempts >= d.plan.Tries {
 		d.settle(l, e, parley.DeliveryDead)
 		return
 	}

@@ -136,8 +136,8 @@ func TestTheDefaultScheduleIsTheContracts(t *testing.T) {
 	// Three tries within the first minute, even if each times out and chance
 	// delays them most.
 	third := 2*s.Timeout + s.delay(1, 0.999) + s.delay(2, 0.999)
-	if s.tries() != 3 || third >= time.Minute {
-		t.Errorf("%d quick tries, the third after %v", s.tries(), third)
+	if s.Tries != 3 || third >= time.Minute {
+		t.Errorf("%d quick tries, the third after %v", s.Tries, third)
 	}
 	if low, high := s.delay(7, 0), s.delay(7, 0.999999); low != 192*time.Second || high < 287*time.Second || high > 288*time.Second {
 		t.Errorf("4 minutes with jitter are %v to %v", low, high)
@@ -152,12 +152,12 @@ func TestTheDefaultScheduleIsTheContracts(t *testing.T) {
 }
 
 func TestAScheduleCanBeSetInPart(t *testing.T) {
-	s := Schedule{Quick: []time.Duration{}, Base: time.Second}.withDefaults()
-	if s.tries() != 1 || s.nominal(1) != time.Second || s.nominal(3) != 4*time.Second || s.Timeout != 10*time.Second || s.Jitter != 0 {
+	s := Schedule{Quick: []time.Duration{}, Tries: 1, Base: time.Second, Jitter: -1}.withDefaults()
+	if s.Tries != 1 || s.nominal(1) != time.Second || s.nominal(3) != 4*time.Second || s.Timeout != 10*time.Second || s.Jitter != 0 {
 		t.Errorf("schedule %+v", s)
 	}
-	if s := (Schedule{}).withDefaults(); s.Jitter != 0.2 {
-		t.Errorf("jitter %v", s.Jitter)
+	if s := (Schedule{GiveUp: time.Hour}).withDefaults(); s.Jitter != 0.2 || s.GiveUp != time.Hour {
+		t.Errorf("schedule %+v", s)
 	}
 }
 

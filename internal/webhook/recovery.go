@@ -166,7 +166,7 @@ func (d *Dispatcher) fill(l *lane, events []parley.Event, bound int64) {
 			break
 		}
 		l.read = e.Seq
-		if e.Position > t.hook.Start && t.wants[e.Type] {
+		if t.takes(e) {
 			d.enqueue(l, e)
 		} else if len(l.queue) == 0 {
 			l.pos = e.Position

@@ -9,17 +9,20 @@ import (
 
 // Schedule says when a failed attempt is repeated.
 type Schedule struct {
-	// Quick are the delays after the first failures; with the first attempt
-	// they make len(Quick)+1 quick tries.
+	// Quick are the delays after the first failures.
 	Quick []time.Duration
-	// Base is the delay after the last quick try; it doubles with every
-	// further failure up to Max.
+	// Tries is how many attempts count as quick tries: after so many failures
+	// a refused event is a dead letter, and the breaker may open. 0 means 3.
+	Tries int
+	// Base is the delay after those of Quick; it doubles with every further
+	// failure up to Max.
 	Base time.Duration
 	Max  time.Duration
 	// GiveUp is how long after its first attempt an event is tried at least;
 	// then it is a dead letter.
 	GiveUp time.Duration
-	// Jitter is the part of each delay, 0 to 1, that chance adds or takes.
+	// Jitter is the part of each delay, up to 1, that chance adds or takes;
+	// less than 0 means none.
 	Jitter float64
 	// Timeout is how long the destination may take to answer.
 	Timeout time.Duration
@@ -30,20 +33,22 @@ type Schedule struct {
 // hour, for three days.
 func DefaultSchedule() Schedule {
 	return Schedule{
-		Quick: []time.Duration{5 * time.Second, 20 * time.Second}, Base: 15 * time.Second, Max: 30 * time.Minute,
+		Quick: []time.Duration{5 * time.Second, 20 * time.Second}, Tries: 3, Base: 15 * time.Second, Max: 30 * time.Minute,
 		GiveUp: 72 * time.Hour, Jitter: 0.2, Timeout: 10 * time.Second,
 	}
 }
 
-// withDefaults replaces what is zero by the default schedule's; Jitter only if
-// nothing else is set.
+// withDefaults replaces what is zero by the default schedule's.
 func (s Schedule) withDefaults() Schedule {
 	d := DefaultSchedule()
-	if s.Quick == nil && s.Base == 0 && s.Max == 0 && s.GiveUp == 0 && s.Jitter == 0 {
+	if s.Jitter == 0 {
 		s.Jitter = d.Jitter
 	}
 	if s.Quick == nil {
 		s.Quick = d.Quick
+	}
+	if s.Tries <= 0 {
+		s.Tries = d.Tries
 	}
 	if s.Base <= 0 {
 		s.Base = d.Base
@@ -61,9 +66,6 @@ func (s Schedule) withDefaults() Schedule {
 	return s
 }
 
-// tries is the number of quick tries.
-func (s Schedule) tries() int { return len(s.Quick) + 1 }
-
 // nominal is the delay after the given number of failures (1 or more), before
 // jitter.
 func (s Schedule) nominal(failures int) time.Duration {
@@ -71,7 +73,7 @@ func (s Schedule) nominal(failures int) time.Duration {
 		return s.Quick[max(failures, 1)-1]
 	}
 	d := s.Base
-	for range failures - s.tries() {
+	for range failures - len(s.Quick) - 1 {
 		if d >= s.Max {
 			break
 		}
