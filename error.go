@@ -28,7 +28,7 @@ const (
 	CodePlaybackEnded      Code = "playback_ended"          // the playback is over
 	CodeRecordingEnded     Code = "recording_ended"         // the recording is over
 	CodeRecordingActive    Code = "recording_active"        // the conference is being recorded already
-	CodeRecordingLive      Code = "recording_in_progress"   // the recording can be fetched or deleted only when it has ended
+	CodeRecordingLive      Code = "recording_in_progress"   // the recording can be deleted only when it has ended
 	CodeMediaNotFound      Code = "media_not_found"         // a media file that does not exist
 	CodeMediaUnreadable    Code = "media_unreadable"        // a media file that is no audio, or broken
 	CodeMediaInUse         Code = "media_in_use"            // the media file is being played

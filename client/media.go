@@ -42,8 +42,8 @@ func (c *Client) Recording(ctx context.Context, id parley.ID) (parley.Recording,
 	return get[parley.Recording](ctx, c, path("recordings", string(id)), nil)
 }
 
-// RecordingContent downloads a recording that has ended: a WAV file. The caller
-// closes it.
+// RecordingContent downloads a recording, a WAV file; while the recording goes
+// on, what there is of it. The caller closes it.
 func (c *Client) RecordingContent(ctx context.Context, id parley.ID) (io.ReadCloser, error) {
 	return c.download(ctx, path("recordings", string(id), "content"))
 }

@@ -4,6 +4,7 @@ package apispec
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"mime"
@@ -166,7 +167,7 @@ func (s *Spec) CheckAnswer(method, path string, status int, h http.Header, body 
 	if s.At(at...) == nil {
 		return fmt.Errorf("%s %s: there is no answer %d: %s", method, path, status, body)
 	}
-	errs := []error{s.checkBody(at, h, body)}
+	errs := []error{s.checkBody(at, h, body), s.checkCode(at, body)}
 	headers, _ := s.At(under(at, "headers")...).(map[string]any)
 	for name := range headers {
 		if name != "Idempotency-Replayed" && h.Get(name) == "" {
@@ -174,6 +175,19 @@ func (s *Spec) CheckAnswer(method, path string, status int, h http.Header, body 
 		}
 	}
 	return wrap(method, path, errors.Join(errs...))
+}
+
+// checkCode wants the code of a problem to be one of those that the description
+// of the answer lists.
+func (s *Spec) checkCode(at []string, body []byte) error {
+	var p struct {
+		Code string `json:"code"`
+	}
+	description, _ := s.At(under(at, "description")...).(string)
+	if json.Unmarshal(body, &p) != nil || p.Code == "" || strings.Contains(description, "`"+p.Code+"`") {
+		return nil
+	}
+	return fmt.Errorf("the code %s is not in %q", p.Code, description)
 }
 
 func wrap(method, path string, err error) error {

@@ -29,14 +29,14 @@ const document = `{
     "/things/all": {"get": {"operationId": "getAll"}}
   },
   "components": {
-    "responses": {"not_found": {"content": {"application/problem+json": {"schema": {"type": "object"}}}}},
+    "responses": {"not_found": {"description": "Not Found: 'not_found'", "content": {"application/problem+json": {"schema": {"type": "object"}}}}},
     "schemas": {"Thing": {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}}
   }
 }`
 
 func newSpec(t *testing.T) *Spec {
 	t.Helper()
-	s, err := New([]byte(document))
+	s, err := New([]byte(strings.ReplaceAll(document, "'", "`")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,8 @@ func TestCheckAnswer(t *testing.T) {
 	}{
 		"as it should be":           {"/things/7", 200, json, `{"a":1}`, true},
 		"no JSON":                   {"/things/7", 200, http.Header{"Content-Type": {"audio/wav"}, "Location": {"/x"}}, `RIFF`, true},
-		"shared answer":             {"/things/7", 404, problem, `{}`, true},
+		"shared answer":             {"/things/7", 404, problem, `{"code":"not_found"}`, true},
+		"code that is not told of":  {"/things/7", 404, problem, `{"code":"name_taken"}`, false},
 		"undescribed, a problem":    {"/nothing", 404, problem, `{}`, true},
 		"another status":            {"/things/7", 201, json, `{"a":1}`, false},
 		"another type":              {"/things/7", 200, http.Header{"Content-Type": {"text/html"}, "Location": {"/x"}}, `x`, false},

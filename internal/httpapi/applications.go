@@ -6,7 +6,7 @@ import (
 
 // newApplication makes an application.
 type newApplication struct {
-	Name string `json:"name" doc:"what it is called" example:"support"`
+	Name string `json:"name" minLength:"1" maxLength:"128" doc:"what it is called" example:"support"`
 }
 
 // applicationView is an application as it is shown.

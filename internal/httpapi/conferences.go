@@ -63,7 +63,7 @@ func orEmpty[T any](s []T) []T {
 
 // newConference asks for a conference.
 type newConference struct {
-	Name        string  `json:"name,omitempty" doc:"a name for it, unique among the application's live conferences" example:"weekly"`
+	Name        string  `json:"name,omitempty" maxLength:"128" doc:"a name for it, unique among the application's live conferences; at most 128 bytes, without spaces and @/:;?" example:"weekly"`
 	MaxDuration *int    `json:"max_duration,omitempty" minimum:"1" maximum:"86400" default:"86400" doc:"seconds after which it is ended" example:"3600"`
 	MaxParts    *int    `json:"max_parts,omitempty" minimum:"1" maximum:"3000" default:"3000" doc:"how many participants at most, invites in flight counted" example:"20"`
 	Recording   bool    `json:"recording,omitempty" doc:"record from the first join" example:"true"`

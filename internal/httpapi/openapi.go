@@ -203,7 +203,7 @@ func pathParam(r route, name string) string {
 		collection, _, _ := strings.Cut(strings.TrimPrefix(r.path, "/v1/"), "/")
 		return "the " + strings.TrimSuffix(collection, "s")
 	case "name":
-		return "the media file: letters, digits and . _ -, without a path"
+		return "the media file: 1 to 128 bytes of letters, digits, spaces and -_.~+, not beginning with a dot"
 	}
 	return "the " + strings.TrimSuffix(name, "_id")
 }

@@ -67,13 +67,6 @@ func recordingRoutes(c Recordings) []route {
 			return showRecording(r), err
 		}),
 		get(meta{
-			path: ofConference, id: "listConferenceRecordings", tag: "Recordings", summary: "List a conference's recordings",
-			description: "Newest first. state is recording, paused or ended.", codes: []parley.Code{parley.CodeNotFound},
-		}, func(q *request, p stateListing) (page[recordingView], error) {
-			list, err := c.Recordings(q.ctx, q.app(), q.id("id"), p.request())
-			return pageOf(list, showRecording), err
-		}),
-		get(meta{
 			path: "/v1/recordings", id: "listRecordings", tag: "Recordings", summary: "List recordings",
 			description: "The application's, newest first. state is recording, paused or ended.",
 		}, func(q *request, p recordingListing) (page[recordingView], error) {
@@ -88,8 +81,8 @@ func recordingRoutes(c Recordings) []route {
 		}),
 		download(meta{
 			path: "/v1/recordings/{id}/content", id: "getRecordingContent", tag: "Recordings", summary: "Download a recording",
-			description: "The WAV file, as a whole or in ranges, once the recording has ended.",
-			codes:       []parley.Code{parley.CodeNotFound, parley.CodeRecordingLive},
+			description: "The WAV file, as a whole or in ranges; while the recording goes on, what there is of it.",
+			codes:       []parley.Code{parley.CodeNotFound},
 		}, func(q *request) (control.Content, error) {
 			return c.RecordingContent(q.ctx, q.app(), q.id("id"))
 		}),

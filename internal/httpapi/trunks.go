@@ -9,14 +9,14 @@ import (
 
 // trunkSettings makes a trunk, or replaces all of one.
 type trunkSettings struct {
-	Name      string   `json:"name" doc:"what it is called, unique in the application" example:"carrier"`
+	Name      string   `json:"name" minLength:"1" maxLength:"128" doc:"what it is called, unique in the application" example:"carrier"`
 	Host      string   `json:"host" doc:"the SIP server, host or host:port" example:"sip.carrier.example:5060"`
 	Transport string   `json:"transport,omitempty" enum:"udp,tcp" default:"udp" doc:"udp or tcp" example:"udp"`
 	Username  string   `json:"username,omitempty" doc:"for digest authentication" example:"parley"`
 	Password  string   `json:"password,omitempty" doc:"for digest authentication; never shown" example:"correct horse"`
 	From      string   `json:"from,omitempty" doc:"user part of From on calls through it" example:"02087654321"`
 	Prefixes  []string `json:"prefixes,omitempty" doc:"beginnings of the numbers that it takes, the longest match over all trunks wins; none for every number" example:"[\"+86\"]"`
-	Strip     int      `json:"strip,omitempty" minimum:"0" doc:"how many leading characters are removed from a number" example:"1"`
+	Strip     int      `json:"strip,omitempty" minimum:"0" maximum:"32" doc:"how many leading characters are removed from a number" example:"1"`
 	Prepend   string   `json:"prepend,omitempty" doc:"what is put before the rest" example:"00"`
 	Addresses []string `json:"addresses,omitempty" doc:"addresses or CIDR blocks from which it calls us, besides host" example:"[\"192.0.2.0/28\"]"`
 }
