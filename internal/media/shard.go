@@ -142,8 +142,10 @@ func (sh *shard) wall(t time.Duration) time.Time { return sh.nowWall.Add(t - sh.
 
 // run is the shard's goroutine.
 func (sh *shard) run() {
+	// The thread is the beat's own, for its priority, and ends with it: it is
+	// not unlocked.
 	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
+	prefer()
 	sh.look()
 	for sh.wait() {
 		sh.look()

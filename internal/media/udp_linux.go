@@ -19,6 +19,21 @@ import (
 // its sessions, many times.
 const receiveBuffer = 1 << 20
 
+// expedited is the class of traffic for telephony, EF (RFC 4594 section 4.1), as
+// the type of service.
+const expedited = 46 << 2
+
+// beatNice is the priority that the thread of a beat asks for, if it may.
+const beatNice = -15
+
+// prefer lets the calling thread run before others when the machine is busy.
+func prefer() {
+	attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_RR, Flags: unix.SCHED_FLAG_RESET_ON_FORK, Priority: 1}
+	if unix.SchedSetAttr(0, &attr, 0) != nil {
+		_ = syscall.Setpriority(syscall.PRIO_PROCESS, syscall.Gettid(), beatNice)
+	}
+}
+
 // mmsghdr is struct mmsghdr of recvmmsg(2).
 type mmsghdr struct {
 	hdr syscall.Msghdr
@@ -88,11 +103,15 @@ func listen(addr netip.AddrPort) (socket, error) {
 		_ = syscall.Close(fd)
 		return nil, fmt.Errorf("bind %v: %w", addr, err)
 	}
-	// Both are wishes: without them there is less room, and less precise time.
+	// All these are wishes: without them there is less room, less precise time.
 	if syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUFFORCE, receiveBuffer) != nil {
 		_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, receiveBuffer)
 	}
 	_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_TIMESTAMPNS, 1)
+	// No packet of ours needs to be fragmented: without that, the kernel need
+	// not number them, which is a twentieth of what sending costs.
+	_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_IP, syscall.IP_MTU_DISCOVER, unix.IP_PMTUDISC_PROBE)
+	_ = syscall.SetsockoptInt(fd, syscall.IPPROTO_IP, syscall.IP_TOS, expedited)
 	return linuxSocket(fd), nil
 }
 

@@ -81,3 +81,6 @@ func (s portableSocket) send(o *outbox) (failed int) {
 	}
 	return failed
 }
+
+// prefer does nothing on this system.
+func prefer() {}
