@@ -2,13 +2,13 @@ package httpapi
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"path"
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"parley"
@@ -39,12 +39,11 @@ type Config struct {
 type edge struct {
 	cfg  Config
 	mux  *http.ServeMux
-	spec []byte
+	spec func() ([]byte, error) // the OpenAPI document, made when first asked for
 }
 
 // New makes the handler of /v1/… and /openapi.json; it answers 404 for any
-// other path. It panics if the OpenAPI document cannot be made from the routes,
-// which a test would have found.
+// other path.
 func New(cfg Config) http.Handler {
 	if cfg.MaxUpload == 0 {
 		cfg.MaxUpload = 256 << 20
@@ -56,11 +55,8 @@ func New(cfg Config) http.Handler {
 		cfg.Closing = context.Background()
 	}
 	routes := routesOf(cfg)
-	spec, err := document(routes, cfg.Version)
-	if err != nil {
-		panic(fmt.Sprintf("httpapi: OpenAPI: %v", err))
-	}
-	e := &edge{cfg: cfg, mux: http.NewServeMux(), spec: spec}
+	e := &edge{cfg: cfg, mux: http.NewServeMux()}
+	e.spec = sync.OnceValues(func() ([]byte, error) { return document(routes, cfg.Version) })
 	e.mount(routes)
 	return e
 }
@@ -88,9 +84,14 @@ func (e *edge) mount(routes []route) {
 			methods[pattern] = append(methods[pattern], http.MethodHead)
 		}
 	}
-	e.mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
+	e.mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, r *http.Request) {
+		spec, err := e.spec()
+		if err != nil {
+			e.fail(w, r, err)
+			return
+		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(e.spec) // the client has gone
+		_, _ = w.Write(spec) // the client has gone
 	})
 	methods["/openapi.json"] = []string{http.MethodGet, http.MethodHead}
 	for pattern, allowed := range methods {

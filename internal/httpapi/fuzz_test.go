@@ -35,7 +35,7 @@ func FuzzBodies(f *testing.F) {
 	}
 	fk := &fake{}
 	h := New(Config{Control: fk, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
-	doc := newSpec(f, h.(*edge).spec)
+	doc := newSpec(f, golden(f))
 	f.Fuzz(func(t *testing.T, i int, body []byte) {
 		r := routes[uint(i)%uint(len(routes))]
 		path := strings.NewReplacer("{id}", string(confID), "{call_id}", string(callID), "{recording_id}", string(recordingID)).Replace(r.path)
