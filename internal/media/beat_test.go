@@ -418,11 +418,6 @@ func (p *steady) Next(frame []int16) (int, bool) {
 	return len(frame), p.n == 0
 }
 
-// tape is a sink that keeps all.
-type tape []int16
-
-func (k *tape) Write(frame []int16) { *k = append(*k, frame...) }
-
 func TestAllocationsPerBeat(t *testing.T) {
 	r := newRig(t)
 	m := newMix(r.sh, MixConfig{})

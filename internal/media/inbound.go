@@ -15,14 +15,13 @@ type inbound struct {
 	silent  bool           // told that none do
 	shunned remains        // a call that had the address before
 
-	remote  reportBlock // what the far end last said of our packets
-	lastSR  uint32      // middle of the NTP time of its last sender report
-	srAt    time.Duration
-	sentSR  [4]sentReport // our last sender reports, to tell forged LSRs
-	nextSR  int
-	rtt     time.Duration
-	nextRR  time.Duration // when our next report is due
-	digitAt time.Duration
+	remote reportBlock // what the far end last said of our packets
+	lastSR uint32      // middle of the NTP time of its last sender report
+	srAt   time.Duration
+	sentSR [4]sentReport // our last sender reports, to tell forged LSRs
+	nextSR int
+	rtt    time.Duration
+	nextRR time.Duration // when our next report is due
 }
 
 // sentReport is when a sender report went out.

@@ -1,6 +1,7 @@
 package media_test
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"slices"
@@ -95,7 +96,7 @@ func TestAfterClose(t *testing.T) {
 	if _, err := p.OpenSession(media.SessionConfig{}); parley.CodeOf(err) != parley.CodeShuttingDown {
 		t.Errorf("open after close: %v", err)
 	}
-	if err := ph.session.Configure(ph.params(nil)); err != media.ErrClosed {
+	if err := ph.session.Configure(ph.params(nil)); !errors.Is(err, media.ErrClosed) {
 		t.Errorf("configure after close: %v", err)
 	}
 	if st := ph.session.Stats(); st.PacketsReceived == 0 {

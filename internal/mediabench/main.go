@@ -5,7 +5,7 @@
 // two processes, each on a processor of its own where taskset is present, and
 // prints one table:
 //
-//	go run ./internal/mediabench [-time 10s] [-shapes 1x100,1x1000] [-json FILE]
+//	go run ./internal/mediabench [-time 10s] [-shapes 1x100,1x1000/0] [-json FILE]
 //
 // The generator is every participant at once: a packet each 20 ms, at a phase
 // of its own, from an address of its own (127.1.x.y); the speakers play speech,
@@ -18,6 +18,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -84,10 +85,31 @@ func allShapes() []shape {
 	}
 }
 
+// parseShapes reads a list such as 1x100,50x8/0.
+func parseShapes(list string) (shapes []shape, err error) {
+	for _, word := range strings.Split(list, ",") {
+		s := shape{Talkers: 3}
+		size, talkers, ok := strings.Cut(word, "/")
+		if ok {
+			if s.Talkers, err = strconv.Atoi(talkers); err != nil {
+				return nil, fmt.Errorf("shape %q: %w", word, err)
+			}
+		}
+		if _, err := fmt.Sscanf(size, "%dx%d", &s.Conferences, &s.Participants); err != nil {
+			return nil, fmt.Errorf("shape %q: %w", word, err)
+		}
+		if s.total() < 1 || s.total() > 65000 {
+			return nil, fmt.Errorf("shape %q: 1 to 65000 participants", word)
+		}
+		shapes = append(shapes, s)
+	}
+	return shapes, nil
+}
+
 // runBench runs all shapes and prints the table.
 func runBench() error {
 	length := flag.Duration("time", 10*time.Second, "how long each run measures")
-	only := flag.String("shapes", "", "only these, e.g. 1x100,50x8 (default all)")
+	only := flag.String("shapes", "", "other shapes: conferences x participants / who talk, e.g. 1x100,50x8/0 (3 talk, 0 is all)")
 	out := flag.String("json", "", "also write the results to this file")
 	perPort := flag.Int("per-port", 0, "sessions that share a UDP port; 1 is a socket per call (default as the server has it)")
 	noReflector := flag.Bool("no-reflector", false, "leave out the reflectors")
@@ -95,10 +117,14 @@ func runBench() error {
 
 	var results []result
 	fmt.Println(header)
-	for _, s := range allShapes() {
-		if *only != "" && !strings.Contains(","+*only+",", fmt.Sprintf(",%dx%d,", s.Conferences, s.Participants)) {
-			continue
+	shapes := allShapes()
+	if *only != "" {
+		var err error
+		if shapes, err = parseShapes(*only); err != nil {
+			return err
 		}
+	}
+	for _, s := range shapes {
 		r, err := runShape(s, *length, *perPort, !*noReflector && !s.Everything && s.Talkers > 0)
 		if err != nil {
 			return fmt.Errorf("%v: %w", s, err)
