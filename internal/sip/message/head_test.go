@@ -120,6 +120,7 @@ func TestAResponseIsNeverAnswered(t *testing.T) {
 func TestRFC4475(t *testing.T) {
 	refused := map[string]int{
 		"badaspec":   400,                    // 3.1.2.6: spaces within the angle brackets
+		"badinv01":   400,                    // 3.1.2.1: empty parameters
 		"baddn":      400,                    // 3.1.2.15: display name in need of quotes; the copy lacks its last line too
 		"badvers":    505,                    // 3.1.2.16
 		"bigcode":    0,                      // 3.1.2.19: a response code of 33 bits

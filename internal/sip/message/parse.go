@@ -94,6 +94,9 @@ const commaFound = "comma detected"
 // needs it to notice. (sipgo gives up the whole message instead.)
 func careful(name string, parse sipgo.HeaderParser) sipgo.HeaderParser {
 	return func(raw []byte, text string) (h sipgo.Header, err error) {
+		if hasEmptyParam(text) {
+			return sipgo.NewHeader(name, text), nil
+		}
 		defer func() {
 			if p := recover(); p != nil {
 				h, err = sipgo.NewHeader(name, text), nil
@@ -105,6 +108,19 @@ func careful(name string, parse sipgo.HeaderParser) sipgo.HeaderParser {
 		}
 		return h, err
 	}
+}
+
+// hasEmptyParam reports whether a value has a semicolon too many.
+func hasEmptyParam(value string) bool {
+	if !strings.Contains(value, ";") {
+		return false
+	}
+	for _, p := range splitQuoted(value, ';') {
+		if strings.TrimSpace(p) == "" {
+			return true
+		}
+	}
+	return false
 }
 
 // tidy takes out the white space around ";" and "=" that is not in quotes or

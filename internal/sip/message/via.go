@@ -44,7 +44,8 @@ func DefaultPort(transport string) uint16 {
 }
 
 // ParseVia reads one value of a Via header field, with white space wherever
-// the grammar of RFC 3261 section 25.1 allows it. Empty parameters are skipped.
+// the grammar of RFC 3261 section 25.1 allows it. It refuses empty parameters
+// (RFC 4475 section 3.1.2.1).
 func ParseVia(value string) (Via, bool) {
 	var v Via
 	params := splitQuoted(value, ';')
@@ -54,6 +55,8 @@ func ParseVia(value string) (Via, bool) {
 	for _, p := range params[1:] {
 		name, val, has := cutParam(p)
 		switch {
+		case name == "":
+			return Via{}, false
 		case strings.EqualFold(name, "branch"):
 			v.Branch = val
 		case strings.EqualFold(name, "rport") && !has:
@@ -138,7 +141,7 @@ func (v Via) Stamp(value string, src netip.AddrPort) string {
 	b.WriteString(strings.TrimSpace(params[0]))
 	for _, p := range params[1:] {
 		name, _, _ := cutParam(p)
-		if name == "" || strings.EqualFold(name, "received") || strings.EqualFold(name, "rport") {
+		if strings.EqualFold(name, "received") || strings.EqualFold(name, "rport") {
 			continue
 		}
 		b.WriteByte(';')
@@ -164,7 +167,7 @@ func (v Via) ReplyTo(src netip.AddrPort) netip.AddrPort {
 	case v.RPort || v.Transport == "":
 		return src
 	case v.Port == 0:
-		return netip.AddrPortFrom(src.Addr(), DefaultPort(v.Transport))
+		return netip.AddrPortFrom(src.Addr(), DefaultPort("UDP"))
 	}
 	return netip.AddrPortFrom(src.Addr(), v.Port)
 }

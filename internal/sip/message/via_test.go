@@ -10,7 +10,6 @@ func TestParseVia(t *testing.T) {
 		"SIP/2.0/UDP 192.0.2.9:5062;rport;branch=z9hG4bK-1":                     {Transport: "UDP", Host: "192.0.2.9", Port: 5062, Branch: "z9hG4bK-1", RPort: true},
 		"SIP / 2.0 / udp  first.example.com : 4000;ttl=16 ; branch = z9hG4bKa7": {Transport: "UDP", Host: "first.example.com", Port: 4000, Branch: "z9hG4bKa7"},
 		"SIP/2.0/TCP [2001:db8::9:1]:5061;branch=z9hG4bK1":                      {Transport: "TCP", Host: "2001:db8::9:1", Port: 5061, Branch: "z9hG4bK1"},
-		"SIP/2.0/UDP 192.0.2.15;;,;,,":                                          {Transport: "UDP", Host: "192.0.2.15"},
 		`SIP/2.0/UDP h;x="a;branch=z9hG4bKno";branch=z9hG4bKyes;rport=5`:        {Transport: "UDP", Host: "h", Branch: "z9hG4bKyes"},
 		"SIP/2.0/TLS h.example.com":                                             {Transport: "TLS", Host: "h.example.com"},
 	} {
@@ -20,7 +19,7 @@ func TestParseVia(t *testing.T) {
 		}
 	}
 	for _, value := range []string{"", "SIP", "SIP/2.0", "SIP/2.0/UDP", "HTTP/1.1/UDP h", "SIP/2.0/UDP h:0", "SIP/2.0/UDP h:65536",
-		"SIP/2.0/UDP h:x", "SIP/2.0/UDP [::1", "SIP/2.0/UDP [h]", "SIP/2.0/UDP a<b>", "SIP/2.0/U P h:"} {
+		"SIP/2.0/UDP h:x", "SIP/2.0/UDP [::1", "SIP/2.0/UDP [h]", "SIP/2.0/UDP 192.0.2.15;;", "SIP/2.0/UDP h;", "SIP/2.0/UDP h;=x", "SIP/2.0/UDP a<b>", "SIP/2.0/U P h:"} {
 		if v, ok := ParseVia(value); ok {
 			t.Errorf("%q: read as %+v", value, v)
 		}
