@@ -16,7 +16,9 @@ import (
 
 // Ledger makes a write durable, or says why not. *ledger.Ledger is one.
 type Ledger interface {
-	Commit(ctx context.Context, w *store.Write) error
+	// CommitThen calls then when w is durable and before anybody is told of its
+	// events.
+	CommitThen(ctx context.Context, w *store.Write, then func()) error
 }
 
 // Stage carries out effects. Perform is called on the runner's goroutine, in
@@ -83,10 +85,9 @@ func Start(ctx context.Context, cfg Config, create Create) (*Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := cfg.Ledger.Commit(ctx, out.Write()); err != nil {
+	if err := cfg.Ledger.CommitThen(ctx, out.Write(), func() { r.state.Store(&state) }); err != nil {
 		return nil, commitError(err)
 	}
-	r.state.Store(&state)
 	go r.run(state, out.Effects)
 	return r, nil
 }
@@ -215,9 +216,8 @@ func (r *Runner) sleep(deadline time.Time) (due bool) {
 func (r *Runner) turn(old State, batch []entry) State {
 	for {
 		state, out, answers := r.stepAll(old, batch)
-		err := r.commit(out)
+		err := r.commit(out, &state)
 		if err == nil {
-			r.publish(&state)
 			r.perform(out.Effects)
 			for i, e := range batch {
 				if e.answer == nil {
@@ -274,11 +274,14 @@ func (r *Runner) step(s State, in Input) (next State, out Output, err error) {
 	return Step(s, in, r.cfg.Now())
 }
 
-func (r *Runner) commit(out Output) error {
+// commit makes out durable and then shows the state that it led to: whoever is
+// told of an event finds that state or a later one.
+func (r *Runner) commit(out Output, state *State) error {
 	if len(out.Records) == 0 && len(out.Events) == 0 {
+		r.publish(state)
 		return nil
 	}
-	return r.cfg.Ledger.Commit(context.Background(), out.Write())
+	return r.cfg.Ledger.CommitThen(context.Background(), out.Write(), func() { r.publish(state) })
 }
 
 func (r *Runner) publish(s *State) {

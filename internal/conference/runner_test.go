@@ -21,13 +21,14 @@ type book struct {
 	events []parley.Event
 }
 
-func (b *book) Commit(_ context.Context, w *store.Write) error {
+func (b *book) CommitThen(_ context.Context, w *store.Write, then func()) error {
 	time.Sleep(time.Millisecond) // virtual: a commit takes its time
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.broken != nil {
 		return b.broken
 	}
+	then()
 	b.events = append(b.events, w.Events...)
 	return nil
 }

@@ -186,7 +186,7 @@ func (c *Control) HangupCall(ctx context.Context, app, id parley.ID) error {
 	}
 	if f := c.byName(app, string(k.snapshot().Conference)); f != nil {
 		if _, err := f.runner.Do(ctx, conference.Remove{CallID: id, Hangup: true}); err == nil {
-			return nil
+			return waitGone(ctx, k)
 		}
 	}
 	k.hangup(parley.ReasonRemoved)

@@ -162,6 +162,15 @@ func TestSettlesWhatACrashLeft(t *testing.T) {
 	r.invite(conf, "sip:alice@example.com")
 	r.events(conf, 3)
 	r.invite(conf, "sip:silent@example.com")
+	for { // what becomes of calls is written behind
+		page, err := r.Calls(t.Context(), r.app, control.ListRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page.Items) == 2 {
+			break
+		}
+	}
 	r.crash()
 	again := start(t, dir)
 	events := again.events(conf, 7)

@@ -21,12 +21,13 @@ import (
 // the telephone network and the webhooks are played.
 type rig struct {
 	*control.Control
-	t     *testing.T
-	dir   string
-	store *sqlite.Store
-	net   *network
-	app   parley.ID
-	stop  func()
+	t      *testing.T
+	dir    string
+	store  *sqlite.Store
+	ledger *ledger.Ledger
+	net    *network
+	app    parley.ID
+	stop   func()
 }
 
 const presetKey = "preset-key-0123456789"
@@ -50,7 +51,7 @@ func start(t *testing.T, dir string, change ...func(*control.Config)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, dir: dir, store: st, net: &network{calls: map[parley.ID]*line{}}}
+	r := &rig{t: t, dir: dir, store: st, ledger: led, net: &network{calls: map[parley.ID]*line{}}}
 	cfg := control.Config{
 		Store: st, Ledger: led, Plane: plane, Files: files, Dispatcher: noDeliveries{}, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		CheckURL: func(string) error { return nil }, AllowCalls: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
@@ -159,28 +160,26 @@ func (l *line) Reject(status int) {
 }
 func (l *line) Move(_ *media.Mix, done func(error)) { done(nil) }
 
-// events is an application's events of a stream, when there are n.
+// events is the events of a stream as subscribers get them, when there are n.
 func (r *rig) events(stream parley.ID, n int) []parley.Event {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), 20*time.Second)
 	defer cancel()
-	s, err := r.EventStream(ctx, r.app, control.EventRequest{Conference: stream})
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	s := r.ledger.Subscribe(0)
 	defer s.Close()
-	for {
-		page, err := r.Events(ctx, r.app, control.EventRequest{Conference: stream})
+	var got []parley.Event
+	for len(got) < n {
+		events, err := s.Next(ctx)
 		if err != nil {
-			r.t.Fatal(err)
+			r.t.Fatalf("waited for %d events of %s, got %d: %v", n, stream, len(got), err)
 		}
-		if len(page.Items) >= n {
-			return page.Items
-		}
-		if _, err := s.Next(ctx); err != nil {
-			r.t.Fatalf("waited for %d events of %s, got %d: %v", n, stream, len(page.Items), err)
+		for _, e := range events {
+			if e.Stream == stream {
+				got = append(got, e)
+			}
 		}
 	}
+	return got
 }
 
 func types(events []parley.Event) []parley.EventType {

@@ -67,7 +67,8 @@ type Ledger struct {
 // commit is one caller's write on its way.
 type commit struct {
 	write *store.Write
-	taken bool // by the writer: the result must be awaited
+	then  func() // run once write is durable; may be nil
+	taken bool   // by the writer: the result must be awaited
 	done  chan error
 }
 
@@ -115,10 +116,18 @@ func Open(st store.Store, cfg Config) (*Ledger, error) {
 // has taken w, its result is awaited whatever becomes of ctx. w must not be
 // changed until Commit returns, nor its events' bodies ever.
 func (l *Ledger) Commit(ctx context.Context, w *store.Write) error {
+	return l.CommitThen(ctx, w, nil)
+}
+
+// CommitThen is Commit with something to be done between the moment when w is
+// durable and the one when subscribers see its events: to show the state that
+// the events tell of, so that nobody who was told finds an older one. then may
+// be nil; it runs on the writer's goroutine and must be short.
+func (l *Ledger) CommitThen(ctx context.Context, w *store.Write, then func()) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	c := &commit{write: w, done: make(chan error, 1)}
+	c := &commit{write: w, then: then, done: make(chan error, 1)}
 	l.mu.Lock()
 	if l.closing {
 		l.mu.Unlock()
@@ -229,6 +238,11 @@ func (l *Ledger) apply(group []*commit) {
 	}
 	began := l.now()
 	errs := l.st.Apply(context.Background(), writes)
+	for i, c := range group {
+		if errs[i] == nil && c.then != nil {
+			c.then()
+		}
+	}
 	l.publish(writes, errs, l.now().Sub(began))
 	for i, c := range group {
 		c.done <- errs[i]
