@@ -211,23 +211,39 @@ func recordingPath(id parley.ID) (string, error) {
 	return path.Join(recordingsDir, string(id)+".wav"), nil
 }
 
-// CreateRecording implements control.Files. The file's name is durable when it
-// returns.
+// CreateRecording implements control.Files. It does not wait for a disk that is
+// busy: the file's name is durable after the file's first Sync.
 func (d *Dir) CreateRecording(id parley.ID) (recorder.File, error) {
 	f, err := d.recording(id, os.O_RDWR|os.O_CREATE|os.O_EXCL)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.syncDir(recordingsDir); err != nil {
-		return nil, errors.Join(err, f.Close())
+	return &newRecording{File: f, dir: d}, nil
+}
+
+// newRecording is a recording whose name is not durable yet.
+type newRecording struct {
+	*os.File
+	dir   *Dir
+	named bool
+}
+
+// Sync makes the file durable, and with the first call its name. Calls must not
+// overlap.
+func (f *newRecording) Sync() error {
+	if !f.named {
+		if err := f.dir.syncDir(recordingsDir); err != nil {
+			return err
+		}
+		f.named = true
 	}
-	return f, nil
+	return f.File.Sync()
 }
 
 // EditRecording implements control.Files.
 func (d *Dir) EditRecording(id parley.ID) (recorder.File, error) { return d.recording(id, os.O_RDWR) }
 
-func (d *Dir) recording(id parley.ID, flags int) (recorder.File, error) {
+func (d *Dir) recording(id parley.ID, flags int) (*os.File, error) {
 	name, err := recordingPath(id)
 	if err != nil {
 		return nil, err

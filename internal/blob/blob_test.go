@@ -183,6 +183,11 @@ func TestRecordings(t *testing.T) {
 	if _, err := f.Write([]byte("RIFF")); err != nil {
 		t.Fatal(err)
 	}
+	for range 2 { // the first makes the name durable
+		if err := f.Sync(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if _, err := d.CreateRecording(id); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("created twice: %v", err)
 	}

@@ -2,10 +2,11 @@
 //
 // The beat hands frames over through a ring that one goroutine empties, so it
 // never waits for the disk. The file is a valid WAV file at every moment: its
-// header is written again with each piece of sound, five times a second, and
-// both are synced to the disk once a second. A killed process leaves a file
-// that plays and lacks a fraction of a second; a power cut costs about the
-// last second, and Repair makes the header right.
+// header is written again with each piece of sound, five times a second. Beside
+// that, both are synced to the disk once a second, or as often as the disk can.
+// A killed process leaves a file that plays and lacks a fraction of a second,
+// however busy the disk is; a power cut costs about the last second of a disk
+// that keeps up, and Repair makes the header right.
 package recorder
 
 import (
@@ -129,19 +130,61 @@ func (r *Recorder) run() {
 	defer close(r.done)
 	ticker := time.NewTicker(poll)
 	defer ticker.Stop()
-	r.check(r.file.Sync()) // from now on there is a header to repair
-	for polls := 1; ; polls++ {
+	sync := startSyncs(r.file)
+	sync.begin() // from now on there is a header to repair
+	for polls := 1; ; {
 		select {
 		case <-ticker.C:
 			r.drain()
-			if polls%int(syncEvery/poll) == 0 && !r.failed.Load() {
-				r.check(r.file.Sync())
+			if polls++; polls%int(syncEvery/poll) == 0 && !r.failed.Load() {
+				sync.begin()
 			}
+		case err := <-sync.ended:
+			sync.busy = false
+			r.check(err)
 		case <-r.stop:
+			r.drain()
+			r.check(sync.stop())
 			r.finish()
 			return
 		}
 	}
+}
+
+// syncs makes a file durable on a goroutine of its own, so that a disk that is
+// busy does not keep sound from the file.
+type syncs struct {
+	wanted chan struct{} // buffered, 1
+	ended  chan error    // buffered, 1
+	busy   bool          // the recorder's goroutine's: wanted and not ended
+}
+
+func startSyncs(f File) *syncs {
+	s := &syncs{wanted: make(chan struct{}, 1), ended: make(chan error, 1)}
+	go func() {
+		defer close(s.ended)
+		for range s.wanted {
+			s.ended <- f.Sync()
+		}
+	}()
+	return s
+}
+
+// begin begins to sync, unless that is under way.
+func (s *syncs) begin() {
+	if !s.busy {
+		s.busy = true
+		s.wanted <- struct{}{}
+	}
+}
+
+// stop waits for what is under way, and gives its error. The goroutine ends.
+func (s *syncs) stop() error {
+	close(s.wanted)
+	err := <-s.ended
+	for range s.ended { // until the goroutine is gone
+	}
+	return err
 }
 
 // finish completes the file.

@@ -131,18 +131,18 @@ func TestAPlayableFileAtEveryMoment(t *testing.T) {
 // cutFile knows how much of the file a power cut would leave.
 type cutFile struct {
 	*os.File
-	size   int64
+	size   atomic.Int64
 	synced atomic.Int64
 }
 
 func (f *cutFile) Write(p []byte) (int, error) {
 	n, err := f.File.Write(p)
-	f.size += int64(n)
+	f.size.Add(int64(n))
 	return n, err
 }
 
 func (f *cutFile) Sync() error {
-	f.synced.Store(f.size)
+	f.synced.Store(f.size.Load())
 	return f.File.Sync()
 }
 
@@ -178,6 +178,41 @@ func TestAPowerCutCostsAboutASecond(t *testing.T) {
 		}
 		if _, err := r.Close(); err != nil {
 			t.Fatal(err)
+		}
+	})
+}
+
+// busyFile is a disk that takes sound at once, but a long time to make it
+// durable.
+type busyFile struct{ *os.File }
+
+func (f busyFile) Sync() error {
+	time.Sleep(7 * time.Second) // virtual
+	return f.File.Sync()
+}
+
+func TestABusyDiskHoldsNothingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, name := create(t)
+		r, err := Create(busyFile{f}, Options{Rate: rate})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sound := audiotest.Tone(rate, 440, -10, 12*time.Second)
+		for said := 0; said < len(sound); said += rate {
+			feed(r, sound[said:said+rate])
+			synctest.Wait()
+			got := load(t, snapshot(t, name))
+			if missing := audiotest.Duration(rate, said+rate-len(got)); missing > poll {
+				t.Errorf("after %v a killed process leaves a file that lacks %v", audiotest.Duration(rate, said+rate), missing)
+			}
+		}
+		res, err := r.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.Gaps != 0 || !slices.Equal(load(t, name), sound) {
+			t.Errorf("sound was lost: %+v", res)
 		}
 	})
 }
