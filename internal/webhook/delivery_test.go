@@ -105,7 +105,8 @@ func TestAFailingEventHoldsBackOnlyItsOwnConference(t *testing.T) {
 			w.tell("good", 1)
 		}
 		w.pass(0)
-		want(t, "accepted at once", a.accepted(), []string{"bad_1", "good_1", "good_2", "good_3", "good_4", "good_5"})
+		want(t, "accepted at once", of("good", a.accepted()), ids("good", 1, 5))
+		want(t, "of the failing conference", of("bad", a.accepted()), ids("bad", 1, 1))
 		w.pass(10 * time.Minute)
 		want(t, "of the failing conference after ten minutes", of("bad", a.accepted()), ids("bad", 1, 1))
 		w.tell("good", 3)
@@ -237,6 +238,26 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 		want(t, "when", a.offsets()[:4], []time.Duration{0, 5 * time.Minute, 10 * time.Minute, 10 * time.Minute})
 		want(t, "accepted", len(a.accepted()), 4)
 		want(t, "requests", len(a.requests()), 6)
+	})
+}
+
+func TestARequestThatWasUnderWayDoesNotEndThePause(t *testing.T) {
+	play(t, func(w *world) {
+		w.hook("a")
+		a := w.net.at("a")
+		a.answers(func(r *request) answer {
+			if r.id == "evt_busy_1" && r.attempt == 1 {
+				return answer{status: 429, header: map[string]string{"Retry-After": "300"}}
+			}
+			return answer{status: 200, after: time.Second}
+		})
+		w.tell("slow", 2)
+		w.pass(0) // its first event is under way
+		w.tell("busy", 1)
+		w.pass(time.Minute)
+		want(t, "accepted during the pause", a.accepted(), ids("slow", 1, 1))
+		w.pass(5 * time.Minute)
+		want(t, "accepted after it", sorted(a.accepted()), []string{"busy_1", "slow_1", "slow_2"})
 	})
 }
 

@@ -367,6 +367,10 @@ func of(stream string, list []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(id string) bool { return !strings.HasPrefix(id, stream+"_") })
 }
 
+// sorted is the list in alphabetical order: conferences do not wait for each
+// other, so nothing says which comes first.
+func sorted(list []string) []string { return slices.Sorted(slices.Values(list)) }
+
 func want(t *testing.T, what string, got, want any) {
 	t.Helper()
 	if g, w := fmt.Sprint(got), fmt.Sprint(want); g != w {

@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
@@ -220,9 +219,7 @@ func TestARequestUnderWayIsNotCutOffAtOnceByClose(t *testing.T) {
 		a.always(status(200))
 		w.start()
 		w.pass(time.Minute)
-		accepted := a.accepted()
-		slices.Sort(accepted)
-		want(t, "accepted in the end", accepted, []string{"hanging_1", "slow_1", "slow_2"})
+		want(t, "accepted in the end", sorted(a.accepted()), []string{"hanging_1", "slow_1", "slow_2"})
 		want(t, "behind", w.behind(h), []string{})
 	})
 }
