@@ -18,8 +18,8 @@ type Config struct {
 	// PortMin and PortMax bound the UDP ports, both included: RTP takes even
 	// ports, RTCP the next odd ones (RFC 3550 section 11).
 	PortMin, PortMax uint16
-	// Shards is the number of beats that run beside each other; 0 means
-	// GOMAXPROCS.
+	// Shards is the number of beats that run beside each other; 0 means as
+	// many as GOMAXPROCS, but no more than the machine has processors.
 	Shards int
 	// SilenceTimeout is how long a far end that should be sending may be
 	// silent before Facts.Silent is told; 0 means 20 s.
@@ -67,14 +67,15 @@ type PlaneStats struct {
 	Panics        int64 // sessions, playbacks or recordings ended because their code panicked
 }
 
-// Open starts a plane. The error names the port range when it is too small for
+// Open starts a plane, and raises GOMAXPROCS by its shards until Close: they
+// sleep in the kernel, each with a processor of the Go scheduler. The error names the port range when it is too small for
 // one port pair per shard, or wrong.
 func Open(cfg Config) (*Plane, error) {
 	if !cfg.Addr.Unmap().Is4() {
 		return nil, fmt.Errorf("media: address %v is not IPv4", cfg.Addr)
 	}
 	if cfg.Shards <= 0 {
-		cfg.Shards = runtime.GOMAXPROCS(0)
+		cfg.Shards = min(runtime.GOMAXPROCS(0), runtime.NumCPU())
 	}
 	if cfg.SilenceTimeout == 0 {
 		cfg.SilenceTimeout = 20 * time.Second
@@ -98,8 +99,14 @@ func Open(cfg Config) (*Plane, error) {
 		used: make(map[uint16]bool), next: first,
 	}
 	for range cfg.Shards {
-		p.shards = append(p.shards, newShard(p))
+		sh := newShard(p)
+		var err error
+		if sh.alarm, err = newAlarm(); err != nil {
+			return nil, fmt.Errorf("media: %w", err)
+		}
+		p.shards = append(p.shards, sh)
 	}
+	moreProcs(cfg.Shards)
 	for _, sh := range p.shards {
 		p.wg.Go(sh.run)
 	}
@@ -121,15 +128,18 @@ func (p *Plane) Close() error {
 	for _, sh := range p.shards {
 		sh.do(sh.endAll)
 		close(sh.quit)
+		sh.alarm.ring()
 		<-sh.stopped
 	}
 	close(p.quit)
 	p.wg.Wait()
+	moreProcs(-len(p.shards))
 	for _, sh := range p.shards {
 		for _, port := range sh.ports {
 			port.rtp.close()
 			port.rtcp.close()
 		}
+		sh.alarm.close()
 	}
 	return nil
 }

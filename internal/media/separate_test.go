@@ -303,7 +303,7 @@ func TestShardForgetsWhatEndedCallsLeave(t *testing.T) {
 	if len(r.sh.ports) != 0 {
 		t.Errorf("%d ports are still open", len(r.sh.ports))
 	}
-	if at, ok := r.sh.nextWake(); ok {
+	if at, ok := r.sh.nextSlot(); ok {
 		t.Errorf("a shard with no work wakes at %v", at)
 	}
 }

@@ -48,6 +48,7 @@ type shardCounts struct {
 // shard is one beat: a goroutine that owns mixes, sessions and ports.
 type shard struct {
 	plane    *Plane
+	alarm    *alarm
 	ops      chan *op
 	quit     chan struct{} // closed to stop
 	stopped  chan struct{} // closed when stopped
@@ -75,7 +76,7 @@ type shard struct {
 	count    shardCounts
 	rng      *rand.Rand
 	tidied   time.Duration
-	timer    *time.Timer
+	timer    *time.Timer // while there is nothing to do
 }
 
 func newShard(p *Plane) *shard {
@@ -111,6 +112,7 @@ func (sh *shard) do(fn func()) bool {
 	case <-sh.stopped:
 		return false
 	}
+	sh.alarm.ring()
 	select {
 	case <-o.done:
 		return true
@@ -175,48 +177,63 @@ func (sh *shard) look() {
 // closures meanwhile. It returns false when the shard is to stop.
 func (sh *shard) wait() bool {
 	for n := 0; ; n++ {
-		var tick <-chan time.Time
-		if at, ok := sh.nextWake(); ok {
-			d := at - sh.clock()
-			if d <= 0 && n >= opsBudget {
-				return true
-			}
-			if d <= 0 {
-				select {
-				case o := <-sh.ops:
-					sh.carryOut(o)
-					continue
-				case <-sh.quit:
-					return false
-				default:
-					return true
-				}
-			}
-			sh.timer.Reset(d)
-			tick = sh.timer.C
-		}
 		select {
 		case o := <-sh.ops:
 			sh.carryOut(o)
-		case <-tick:
-			return true
+			if n < opsBudget {
+				continue
+			}
 		case <-sh.quit:
 			return false
+		default:
 		}
+		at, ok := sh.nextSlot()
+		if !ok {
+			if due, alive := sh.idle(); due || !alive {
+				return alive
+			}
+			continue
+		}
+		d := at - sh.clock()
+		if d <= 0 {
+			return true
+		}
+		sh.alarm.set()
+		if len(sh.ops) > 0 {
+			sh.alarm.unset()
+			continue
+		}
+		sh.alarm.sleep(d)
 	}
 }
 
-// nextWake is when there is something to do; false while there is nothing.
-func (sh *shard) nextWake() (time.Duration, bool) {
+// nextSlot is when there is something to do; false while there is nothing.
+func (sh *shard) nextSlot() (time.Duration, bool) {
 	for n := sh.done + 1; n <= sh.done+slots; n++ {
 		if sh.slots[n%slots].busy() {
 			return max(sh.hold, time.Duration(n)*slotTime), true
 		}
 	}
-	if len(sh.ports) > 0 {
-		return sh.tidied + tidyEvery, true
-	}
 	return 0, false
+}
+
+// idle waits, without a slot to be run, for the next closure: for ever when
+// there are no ports to be tidied up. due means that there are.
+func (sh *shard) idle() (due, alive bool) {
+	var tick <-chan time.Time
+	if len(sh.ports) > 0 {
+		sh.timer.Reset(max(0, sh.tidied+tidyEvery-sh.clock()))
+		tick = sh.timer.C
+	}
+	select {
+	case o := <-sh.ops:
+		sh.carryOut(o)
+		return false, true
+	case <-tick:
+		return true, true
+	case <-sh.quit:
+		return false, false
+	}
 }
 
 func (sh *shard) carryOut(o *op) {
