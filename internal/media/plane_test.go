@@ -75,7 +75,7 @@ func TestPortsAreUsedUp(t *testing.T) {
 func TestPortTakenByAnotherProgramIsLeftOut(t *testing.T) {
 	c, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(loopback, 24201)))
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	defer c.Close()
 	p := openPlane(t, func(c *media.Config) { c.PortMin, c.PortMax, c.Shards = 24200, 24203, 1 })

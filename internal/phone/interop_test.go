@@ -17,7 +17,7 @@ func sipp(t *testing.T, args ...string) <-chan error {
 	t.Helper()
 	path, err := exec.LookPath("sipp")
 	if err != nil {
-		t.Skip("sipp is not installed")
+		t.Fatal("sipp is not installed: apt-get install sip-tester")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), within)
 	var out strings.Builder
