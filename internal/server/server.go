@@ -42,9 +42,9 @@ type Server struct {
 	api        *http.Server
 	listener   net.Listener
 	closing    context.CancelFunc // ends event streams
-	serving    sync.WaitGroup // the API
-	working    sync.WaitGroup // deliveries
-	failed     chan error // buffered, 1: the API's listener broke
+	serving    sync.WaitGroup     // the API
+	working    sync.WaitGroup     // deliveries
+	failed     chan error         // buffered, 1: the API's listener broke
 }
 
 // Start builds and starts every part, the lowest first. It returns when the
@@ -153,7 +153,7 @@ func (s *Server) startControl(ctx context.Context) (err error) {
 	})
 	s.agent, err = sip.Listen(sip.Config{Addr: cfg.SIP.Addr, Media: s.plane, Inbound: s.control, Logger: cfg.Logger, Now: cfg.Now})
 	if err != nil {
-		return err
+		return fmt.Errorf("sip: %w", err)
 	}
 	s.control.Connect(s.agent)
 	return nil
