@@ -66,7 +66,7 @@ func TestLaw(t *testing.T) {
 	}
 	crowd.close()
 	calls := h.allCalls()
-	if !h.app.Until(func() bool { return over(h.app.Accepted(), calls) }) {
+	if !h.app.Until(func() bool { return allOver(h.app.Accepted(), calls) }) {
 		t.Errorf("%d calls, of which some never ended", len(calls))
 	}
 	events := h.events()
@@ -137,8 +137,8 @@ func (h *house) allCalls() (ids []string) {
 	}
 }
 
-// over reports whether call.ended came for each call.
-func over(got []servertest.Callback, calls []string) bool {
+// allOver reports whether call.ended came for each call.
+func allOver(got []servertest.Callback, calls []string) bool {
 	ended := map[string]bool{}
 	for _, c := range got {
 		if c.Type == parley.EventCallEnded {

@@ -69,7 +69,7 @@ type Process struct {
 // package has Main in its TestMain. It is killed when the test ends.
 func Spawn(tb testing.TB, data string, portMin, portMax uint16) *Process {
 	tb.Helper()
-	p := &Process{Server: &Server{tb: tb, Data: data, Key: Key}, config: child{Data: data, HTTP: "127.0.0.1:0", SIP: "127.0.0.1:0", PortMin: portMin, PortMax: portMax}}
+	p := &Process{Server: &Server{tb: tb, Data: data, Key: Key}, config: child{Data: data, HTTP: freePort(tb), SIP: freePort(tb), PortMin: portMin, PortMax: portMax}}
 	p.Restart()
 	tb.Cleanup(func() {
 		if p.cmd.ProcessState == nil {
@@ -111,7 +111,6 @@ func (p *Process) Restart() {
 		p.tb.Fatalf("%q: %v", line, err)
 	}
 	p.URL = api
-	p.config.HTTP, p.config.SIP = strings.TrimPrefix(api, "http://"), sip
 }
 
 // Kill ends the process as a crash would: kill -9.

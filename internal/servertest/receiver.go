@@ -36,7 +36,7 @@ type Receiver struct {
 // Receive starts a receiver until the test ends.
 func Receive(tb testing.TB) *Receiver {
 	tb.Helper()
-	r := &Receiver{tb: tb, addr: "127.0.0.1:0", changed: make(chan struct{})}
+	r := &Receiver{tb: tb, addr: freePort(tb), changed: make(chan struct{})}
 	r.Up()
 	r.URL = "http://" + r.addr + "/events"
 	tb.Cleanup(r.Down)
@@ -50,7 +50,6 @@ func (r *Receiver) Up() {
 	if err != nil {
 		r.tb.Fatal(err)
 	}
-	r.addr = l.Addr().String()
 	s := &http.Server{Handler: r, ReadHeaderTimeout: Patience}
 	r.mu.Lock()
 	r.server = s
