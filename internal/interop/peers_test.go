@@ -61,7 +61,7 @@ func launch(t *testing.T, name, dir, path string, args ...string) *process {
 		<-p.done
 		_ = in.Close()
 		if t.Failed() {
-			t.Logf("%s (%v):\n%s", p.name, p.err, p.out.tail(12_000))
+			t.Logf("%s (%v):\n%s", p.name, p.err, tail(p.out.String(), 12_000))
 		}
 	})
 	return p
@@ -96,12 +96,10 @@ func (o *output) has(s string) bool {
 	return bytes.Contains(o.buf.Bytes(), []byte(s))
 }
 
-// tail is the last n bytes at most.
-func (o *output) tail(n int) string {
+func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	b := o.buf.Bytes()
-	return string(b[max(0, len(b)-n):])
+	return o.buf.String()
 }
 
 // eventually waits for something that gives no sign of its own, such as a file
