@@ -19,7 +19,10 @@ func (d *Dispatcher) failed(l *lane, o outcome) {
 	b := &t.breaker
 	attempts := l.record.Attempts
 	b.last = time.Now()
-	if attempts >= d.plan.Tries {
+	if l.seen != b.successes {
+		l.seen, l.failures = b.successes, 0
+	}
+	if l.failures++; l.failures >= d.plan.Tries {
 		b.exhausted[l.key.stream] = true
 	}
 	switch {
@@ -102,6 +105,7 @@ func (d *Dispatcher) probe(t *target) {
 // destination does that works.
 func (d *Dispatcher) alive(l *lane) {
 	b := &l.target.breaker
+	b.successes++
 	clear(b.exhausted)
 	if b.open && (b.probe == l || !b.paused) {
 		d.close(l.target)

@@ -213,6 +213,31 @@ func TestGoneDisablesTheWebhookForGood(t *testing.T) {
 	})
 }
 
+func TestGoneIsAboutTheURLThatSaidSo(t *testing.T) {
+	play(t, func(w *world) {
+		h := w.hook("old")
+		w.net.at("old").always(answer{status: 410, after: time.Second})
+		w.net.at("new")
+		w.tell("c", 2)
+		w.pass(0)
+		old := h
+		h.URL = "http://new.test/"
+		w.save(h)
+		w.pass(time.Minute)
+		want(t, "accepted at the new URL", w.net.at("new").accepted(), ids("c", 1, 2))
+
+		// The same when the answer comes after the row was changed and before
+		// the dispatcher was told.
+		if err := w.d.disableRow(w.t.Context(), old); err != nil {
+			t.Fatal(err)
+		}
+		w.restart()
+		w.tell("c", 1)
+		w.pass(time.Minute)
+		want(t, "accepted at the new URL", w.net.at("new").accepted(), ids("c", 1, 3))
+	})
+}
+
 func TestRetryAfterIsHonoured(t *testing.T) {
 	play(t, func(w *world) {
 		h := w.hook("a")

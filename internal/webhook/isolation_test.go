@@ -130,6 +130,29 @@ func TestANewConferenceDoesNotWaitForABrokenOnesProbe(t *testing.T) {
 	})
 }
 
+func TestSuccessesKeepTheBreakerClosed(t *testing.T) {
+	play(t, func(w *world) {
+		w.hook("a")
+		a := w.net.at("a")
+		a.answers(func(r *request) answer {
+			if r.stream() == "good" {
+				return status(200)
+			}
+			return status(500)
+		})
+		w.tell("bad1", 1)
+		w.tell("bad2", 1)
+		for range 300 {
+			w.tell("good", 1)
+			w.pass(time.Second)
+			if s, _ := w.d.Stats(w.t.Context()); s.OpenBreaks > 0 {
+				t.Fatalf("the breaker is open after %+v", s)
+			}
+		}
+		want(t, "accepted", len(a.accepted()), 300)
+	})
+}
+
 func TestExtraProbesComeOneAtATimeAndNotInAHurry(t *testing.T) {
 	play(t, func(w *world) {
 		w.hook("a")

@@ -44,6 +44,10 @@ type lane struct {
 
 	record parley.Delivery // of the head, with its attempts so far
 	alarm  alarm
+	// failures is how often the head failed in a row with nothing delivered to
+	// the target meanwhile: as seen, its count of deliveries, shows.
+	failures int
+	seen     int64
 }
 
 // empty reports whether nothing is left to do.
@@ -122,7 +126,8 @@ type breaker struct {
 	blocked  fifo[*lane]
 	alarm    alarm
 
-	exhausted map[parley.ID]bool // streams out of quick tries since the last success
+	successes int64              // answers of a destination that works
+	exhausted map[parley.ID]bool // streams out of quick tries since the last of them
 	last      time.Time          // of the last failure
 }
 

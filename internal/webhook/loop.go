@@ -137,7 +137,12 @@ func (d *Dispatcher) attempt(dest *destination, l *lane) {
 	d.occupy(dest, l)
 	if !d.beside(func() func() {
 		o := d.post(d.attempts, to, e)
-		return func() { d.attempted(l, e, o) }
+		return func() {
+			if o.verdict == gone && to.url != l.target.hook.URL {
+				o.verdict = failing // not of the URL that the webhook has by now
+			}
+			d.attempted(l, e, o)
+		}
 	}) {
 		d.release(l)
 	}
@@ -158,6 +163,7 @@ func (d *Dispatcher) resume(l *lane, e parley.Event) bool {
 	}
 	delete(t.resume, id)
 	l.record = earlier
+	l.failures, l.seen = earlier.Attempts, t.breaker.successes
 	wait := min(earlier.NextTime.Time().Sub(d.now()), d.plan.Max)
 	if earlier.NextTime == 0 || wait <= 0 || t.breaker.open {
 		return false
@@ -180,7 +186,7 @@ func (d *Dispatcher) attempted(l *lane, e parley.Event, o outcome) {
 			d.alive(l)
 			d.retryRefused(l, e)
 		case gone:
-			d.recorder.add([]parley.Delivery{l.record})
+			d.recordPending(l, time.Now())
 			d.disable(l.target)
 		default:
 			d.retryFailing(l, e, o)
@@ -223,7 +229,7 @@ func (d *Dispatcher) settle(l *lane, e parley.Event, state parley.DeliveryState)
 	l.queue[0] = parley.Event{} // its body can be freed
 	l.queue = l.queue[1:]
 	d.queued--
-	l.record = parley.Delivery{}
+	l.record, l.failures = parley.Delivery{}, 0
 	d.schedule(l)
 }
 

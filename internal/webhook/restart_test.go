@@ -53,6 +53,27 @@ func TestARestartGoesOnWhereItEnded(t *testing.T) {
 	})
 }
 
+func TestDaysWithoutTheServerAreNotCountedAgainstAnEvent(t *testing.T) {
+	play(t, func(w *world) {
+		h := w.hook("a")
+		a := w.net.at("a")
+		a.always(status(500))
+		w.tell("c", 1)
+		w.pass(time.Minute)
+		w.stop()
+		w.pass(4 * 24 * time.Hour)
+		w.start()
+		w.pass(time.Hour)
+		d := w.delivery(h.ID, "evt_c_1")
+		if d.State != parley.DeliveryPending || d.Attempts < 6 {
+			t.Errorf("delivery %+v, want one that is still tried", d)
+		}
+		a.always(status(200))
+		w.pass(time.Hour)
+		want(t, "accepted", a.accepted(), ids("c", 1, 1))
+	})
+}
+
 func TestEventsWrittenWhileNobodyDeliveredArrive(t *testing.T) {
 	play(t, func(w *world) {
 		h := w.hook("a")
@@ -204,32 +225,36 @@ func TestRefresh(t *testing.T) {
 		h := w.hook("old")
 		w.net.at("old").always(status(404))
 		w.tell("c", 3)
+		w.tell("d", 1)
 		w.pass(time.Hour)
+		if s, _ := w.d.Stats(w.t.Context()); s.OpenBreaks != 1 {
+			t.Fatal("the breaker is not open")
+		}
 		moved := w.net.at("new")
 		h.URL = "http://new.test/moved"
 		w.save(h)
 		w.pass(0)
-		want(t, "accepted at once at the new URL", moved.accepted(), ids("c", 1, 3))
+		want(t, "accepted at once at the new URL", sorted(moved.accepted()), append(ids("c", 1, 3), "d_1"))
 		want(t, "URL", moved.requests()[0].url, "http://new.test/moved")
 
 		h.Secrets, h.Events = []string{"whsec_YmVmb3Jl"}, []string{"conf.end"}
 		w.save(h)
 		w.tellTypes(app, "c", parley.EventConfJoined, parley.EventConfEnd)
 		w.pass(0)
-		want(t, "accepted by the new filter", moved.accepted()[3:], ids("c", 5, 5))
+		want(t, "accepted by the new filter", moved.accepted()[4:], ids("c", 5, 5))
 		key, _ := ParseSecret("whsec_YmVmb3Jl")
-		last := moved.requests()[3]
+		last := moved.requests()[4]
 		want(t, "signature", last.header.Get("webhook-signature"), Sign([][]byte{key}, last.id, last.at.Unix(), []byte(last.body)))
 
 		h.Disabled = true
 		w.save(h)
 		w.tellTypes(app, "c", parley.EventConfEnd)
 		w.pass(time.Hour)
-		want(t, "accepted while it is disabled", len(moved.accepted()), 4)
+		want(t, "accepted while it is disabled", len(moved.accepted()), 5)
 		h.Disabled = false
 		w.save(h)
 		w.pass(time.Minute)
-		want(t, "accepted once it is enabled", moved.accepted()[4:], ids("c", 6, 6))
+		want(t, "accepted once it is enabled", moved.accepted()[5:], ids("c", 6, 6))
 
 		w.commit(&store.Write{Delete: []store.RowKey{{Kind: store.KindWebhook, ID: string(h.ID)}}})
 		if err := w.d.Refresh(w.t.Context()); err != nil {
@@ -237,7 +262,7 @@ func TestRefresh(t *testing.T) {
 		}
 		w.tellTypes(app, "c", parley.EventConfEnd)
 		w.pass(time.Hour)
-		want(t, "accepted once it is removed", len(moved.accepted()), 5)
+		want(t, "accepted once it is removed", len(moved.accepted()), 6)
 	})
 }
 
