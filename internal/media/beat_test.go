@@ -291,13 +291,16 @@ func TestSilenceIsToldOnceAndNotOnHold(t *testing.T) {
 	put(s, addr, st.packet(voice(100, 160)))
 	pass(19 * time.Second)
 	pass(2*time.Second, "silent")
-	p.Receive = false
-	_ = r.configure(s, p)
-	pass(60 * time.Second)
-	p.Receive = true
-	_ = r.configure(s, p)
-	pass(19 * time.Second)
-	pass(2*time.Second, "silent")
+	// We hold them, they hold us (and may play music or nothing), or both.
+	for _, hold := range []Params{{Send: true}, {Receive: true}, {}} {
+		p.Send, p.Receive = hold.Send, hold.Receive
+		_ = r.configure(s, p)
+		pass(60 * time.Second)
+		p.Send, p.Receive = true, true
+		_ = r.configure(s, p)
+		pass(19 * time.Second)
+		pass(2*time.Second, "silent")
+	}
 }
 
 func TestTalkingIsTold(t *testing.T) {

@@ -146,7 +146,7 @@ func (s *Session) look() {
 	if in.digits != nil {
 		s.tellDigits()
 	}
-	if s.params.Receive && s.remote != 0 && !in.silent && sh.now-max(in.heard, in.since) > sh.silence {
+	if !s.params.hold() && s.remote != 0 && !in.silent && sh.now-max(in.heard, in.since) > sh.silence {
 		in.silent = sh.tell(fact{kind: factSilent, session: s, at: sh.wall(sh.now)})
 	}
 	if sh.now >= in.nextRR && s.reportsTo != 0 {

@@ -90,6 +90,9 @@ type Params struct {
 	Send, Receive bool
 }
 
+// hold reports whether one side holds the other: then none has to send.
+func (p *Params) hold() bool { return !p.Send || !p.Receive }
+
 // SessionStats tells how the session does. Counts are since OpenSession.
 type SessionStats struct {
 	Codec           codec.Format
@@ -232,7 +235,7 @@ func (s *Session) configure(p Params, k parts) error {
 	if s.in.digits == nil || p.DTMFPayloadType == 0 {
 		s.in.digits = k.digits
 	}
-	if !s.ready || p.Receive && !s.params.Receive {
+	if !s.ready || s.params.hold() && !p.hold() {
 		s.in.since = sh.now
 		s.in.silent = false
 	}
