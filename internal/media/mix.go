@@ -24,7 +24,8 @@ type Mix struct {
 	shard *shard
 
 	// All below is the shard's.
-	slot     *slot
+	slot     *slot // while on the beat
+	home     *slot // where the mix is, or is going to be
 	mixer    *mixer.Mixer
 	sessions []*Session // in the order of their ports, so that batches are long
 	playings []*Playing

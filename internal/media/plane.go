@@ -214,23 +214,38 @@ func (p *Plane) OpenSession(cfg SessionConfig) (*Session, error) {
 		sh = cfg.Mix.shard
 	}
 	s := newSession(sh, cfg)
-	attached := false
-	if !s.shard.do(func() { attached = s.shard.attach(s) }) {
-		return nil, parley.Errorf(parley.CodeShuttingDown, "the media plane is closed")
-	}
-	if !attached {
-		port, err := p.openPort()
-		if err != nil {
-			return nil, err
-		}
-		s.shard.openPort.Add(1)
-		if !s.shard.do(func() { s.shard.ports = append(s.shard.ports, port); s.shard.attachTo(s, port) }) {
-			p.closePort(s.shard, port)
-			return nil, parley.Errorf(parley.CodeShuttingDown, "the media plane is closed")
-		}
+	if err := p.attach(s, cfg.Mix); err != nil {
+		return nil, err
 	}
 	s.local = netip.AddrPortFrom(p.cfg.Addr, s.port.number)
 	return s, nil
+}
+
+// attach gives s its place on a port: one that there is, a new one, or when no
+// more can be opened, one that another slot has.
+func (p *Plane) attach(s *Session, m *Mix) error {
+	sh := s.shard
+	closed := parley.Errorf(parley.CodeShuttingDown, "the media plane is closed")
+	attached := false
+	if !sh.do(func() { attached = sh.attach(s, m, false) }) {
+		return closed
+	}
+	if attached {
+		return nil
+	}
+	port, err := p.openPort()
+	if err == nil {
+		sh.openPort.Add(1)
+		if !sh.do(func() { sh.attachNew(s, m, port) }) {
+			p.closePort(sh, port)
+			return closed
+		}
+		return nil
+	}
+	if sh.do(func() { attached = sh.attach(s, m, true) }) && attached {
+		return nil
+	}
+	return err
 }
 
 // openPort binds the next free pair of ports. A number comes again only after

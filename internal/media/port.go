@@ -28,7 +28,8 @@ const (
 // NAT has given it another port.
 type port struct {
 	number   uint16
-	limit    int // of sessions
+	limit    int   // of sessions
+	home     *slot // whose sessions it is for
 	rtp      socket
 	rtcp     socket
 	sessions []*Session

@@ -64,10 +64,9 @@ func newRig(t *testing.T) *rig {
 // open opens a session, on a new port where no other can take it.
 func (r *rig) open(peer netip.Addr, facts Facts) *Session {
 	s := newSession(r.sh, SessionConfig{Call: parley.ID("call"), Peer: peer, Facts: facts, CNAME: "c@x"})
-	if !r.sh.attach(s) {
+	if !r.sh.attach(s, nil, true) {
 		p := newPort(uint16(20000+2*len(r.sh.ports)), portSessions, &wire{}, &wire{})
-		r.sh.ports = append(r.sh.ports, p)
-		r.sh.attachTo(s, p)
+		r.sh.attachNew(s, nil, p)
 	}
 	return s
 }

@@ -331,16 +331,26 @@ func (s *Session) next() {
 	}
 }
 
-// attach opens a session on the first port where it can be told apart; false
-// when there is none.
-func (sh *shard) attach(s *Session) bool {
+// attach opens a session, that is to join m if that is not nil, on the first
+// port where it can be told apart; false when there is none. Ports have a slot
+// at home, so that the packets of a beat come and go in few batches; anywhere
+// takes the others too.
+func (sh *shard) attach(s *Session, m *Mix, anywhere bool) bool {
+	home := sh.home(m)
 	for _, p := range sh.ports {
-		if p.fits(s.peer) {
+		if (anywhere || p.home == home) && p.fits(s.peer) {
 			sh.attachTo(s, p)
 			return true
 		}
 	}
 	return false
+}
+
+// attachNew opens a session on a new port.
+func (sh *shard) attachNew(s *Session, m *Mix, p *port) {
+	p.home = sh.home(m)
+	sh.ports = append(sh.ports, p)
+	sh.attachTo(s, p)
 }
 
 func (sh *shard) attachTo(s *Session, p *port) {

@@ -43,17 +43,28 @@ func (sh *shard) lightest() *slot {
 	return best
 }
 
+// home is the slot that m is in, or will be; for no mix the lightest.
+func (sh *shard) home(m *Mix) *slot {
+	if m == nil {
+		return sh.lightest()
+	}
+	if m.home == nil {
+		m.home = sh.lightest()
+	}
+	return m.home
+}
+
 // activate puts m on the beat, or off it, as it needs.
 func (sh *shard) activate(m *Mix) {
 	switch busy := m.busy() && !m.closed; {
 	case busy && !m.active:
 		sh.rouse()
-		m.slot = sh.lightest()
+		m.slot = sh.home(m)
 		m.slot.mixes = append(m.slot.mixes, m)
 		m.active = true
 	case !busy && m.active:
 		m.slot.mixes = slices.DeleteFunc(m.slot.mixes, func(x *Mix) bool { return x == m })
-		m.slot, m.active = nil, false
+		m.slot, m.home, m.active = nil, nil, false
 	}
 }
 
@@ -67,7 +78,7 @@ func (sh *shard) rouse() {
 	sh.done, sh.hold = int64(sh.now/slotTime), 0
 }
 
-// place puts a session into a slot: its mix's, or the lightest.
+// place puts a session into a slot: its mix's, or its port's.
 func (sh *shard) place(s *Session) {
 	switch {
 	case s.slot != nil || s.closed.Load():
@@ -76,7 +87,7 @@ func (sh *shard) place(s *Session) {
 		s.slot = s.mix.slot
 	case s.ready:
 		sh.rouse()
-		s.slot = sh.lightest()
+		s.slot = s.port.home
 		s.slot.lobby = append(s.slot.lobby, s)
 	default:
 		return
