@@ -345,6 +345,50 @@ func TestASlowReaderFallsBackToTheStoreAndCatchesUp(t *testing.T) {
 	_ = l.Close()
 }
 
+// TestWhatComesThenComesBeforeEveryReader has a reader that keeps up and one
+// that reads the store.
+func TestWhatComesThenComesBeforeEveryReader(t *testing.T) {
+	g := newGated()
+	g.allow(100)
+	l := open(t, g, ledger.Config{Ring: 2})
+	late := l.Subscribe(0)
+	for i := range int64(5) {
+		if err := l.Commit(t.Context(), one("a", i+1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	prompt := l.Subscribe(5)
+	ran := false
+	if err := l.CommitThen(t.Context(), one("a", 6), func() {
+		ran = true
+		events, err := late.Next(t.Context())
+		if err != nil || len(events) != 5 {
+			t.Errorf("a reader of the store was told %d events before, %v", len(events), err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if events, err := prompt.Next(ctx); err == nil {
+			t.Errorf("a reader was told %v before", events)
+		}
+	}); err != nil || !ran {
+		t.Fatalf("CommitThen = %v, ran %v", err, ran)
+	}
+	for _, s := range []*ledger.Subscription{late, prompt} {
+		if events, err := s.Next(t.Context()); err != nil || len(events) != 1 || events[0].Seq != 6 {
+			t.Errorf("afterwards Next = %v, %v", events, err)
+		}
+	}
+	g.gate <- store.ErrUnavailable
+	ledgerGate := len(g.gate)
+	for range ledgerGate - 1 { // the failure is the next one
+		<-g.gate
+	}
+	if err := l.CommitThen(t.Context(), one("a", 7), func() { t.Error("run though nothing was written") }); err == nil {
+		t.Error("CommitThen succeeded")
+	}
+	_ = l.Close()
+}
+
 func TestASubscriptionBeginsAfterItsPosition(t *testing.T) {
 	g := newGated()
 	g.allow(100)

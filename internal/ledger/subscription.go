@@ -42,6 +42,7 @@ func (s *Subscription) Next(ctx context.Context) ([]parley.Event, error) {
 			if err != nil {
 				return nil, err
 			}
+			events = upTo(events, s.ledger.Position())
 		}
 		if len(events) > 0 {
 			s.after = events[len(events)-1].Position
@@ -60,6 +61,16 @@ func (s *Subscription) Next(ctx context.Context) ([]parley.Event, error) {
 			return nil, err
 		}
 	}
+}
+
+// upTo leaves out events that are durable and not published yet: CommitThen's
+// caller comes first.
+func upTo(events []parley.Event, position int64) []parley.Event {
+	n := len(events)
+	for n > 0 && events[n-1].Position > position {
+		n--
+	}
+	return events[:n]
 }
 
 // wait blocks until there may be something new.
