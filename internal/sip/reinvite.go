@@ -289,7 +289,7 @@ func (c *call) answerOffer(s *transaction.Server) []byte {
 	}
 	body, err := c.media.answer(s.Message.Body())
 	if err != nil {
-		c.agent.cfg.Logger.Info("offer that cannot be answered", "call", c.id, "error", err)
+		c.agent.cfg.Logger.Debug("offer that cannot be answered", "call", c.id, "error", err)
 		status := refusalOf(err)
 		if status == 503 {
 			status = 488 // the call goes on as it is

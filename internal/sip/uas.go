@@ -45,7 +45,7 @@ func (c *call) ring() {
 			_, _, err = sdp.Answer(offer, sdp.Local{Addr: netip.AddrPortFrom(netip.IPv4Unspecified(), 9), Codecs: codecs()})
 		}
 		if err != nil {
-			c.agent.cfg.Logger.Info("call with an offer that cannot be answered", "call", c.id, "from", m.Source, "error", err)
+			c.agent.cfg.Logger.Debug("call with an offer that cannot be answered", "call", c.id, "from", m.Source, "error", err)
 			c.refuse(488, control.ReasonError)
 			return
 		}
@@ -185,7 +185,7 @@ func (c *call) repeat2xx(u *unacked) {
 
 // notAcked ends a call whose far end does not acknowledge.
 func (c *call) notAcked() {
-	c.agent.cfg.Logger.Info("answer never acknowledged", "call", c.id)
+	c.agent.cfg.Logger.Debug("answer never acknowledged", "call", c.id)
 	c.ack.stop()
 	c.ack = nil
 	c.settle()
@@ -220,7 +220,7 @@ func (c *call) acked(m *message.Message) {
 func (c *call) lateAnswer(m *message.Message) {
 	before := c.media.held
 	if err := c.media.takeAnswer(m.Body()); err != nil {
-		c.agent.cfg.Logger.Info("answer that cannot be used", "call", c.id, "error", err)
+		c.agent.cfg.Logger.Debug("answer that cannot be used", "call", c.id, "error", err)
 		c.finish(control.ReasonError, 0)
 		c.sendBye()
 		return
