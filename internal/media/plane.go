@@ -1,11 +1,13 @@
 package media
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"runtime"
 	"sync"
+	"syscall"
 	"time"
 
 	"parley"
@@ -221,13 +223,13 @@ func (p *Plane) OpenSession(cfg SessionConfig) (*Session, error) {
 	return s, nil
 }
 
-// attach gives s its place on a port: one that there is, a new one, or when no
-// more can be opened, one that another slot has.
+// attach gives s its place on a port: one that there is, else a new one, and
+// when no more can be opened, one that is not as good.
 func (p *Plane) attach(s *Session, m *Mix) error {
 	sh := s.shard
 	closed := parley.Errorf(parley.CodeShuttingDown, "the media plane is closed")
 	attached := false
-	if !sh.do(func() { attached = sh.attach(s, m, false) }) {
+	if !sh.do(func() { attached = sh.attach(s, m, best) }) {
 		return closed
 	}
 	if attached {
@@ -242,7 +244,7 @@ func (p *Plane) attach(s *Session, m *Mix) error {
 		}
 		return nil
 	}
-	if sh.do(func() { attached = sh.attach(s, m, true) }) && attached {
+	if sh.do(func() { attached = sh.attach(s, m, anywhere) || sh.attach(s, m, anyhow) }) && attached {
 		return nil
 	}
 	return err
@@ -267,14 +269,18 @@ func (p *Plane) openPort() (*port, error) {
 			continue
 		}
 		port, err := openPair(p.cfg, n)
-		if err != nil {
+		if errors.Is(err, syscall.EADDRINUSE) {
 			last = err
 			continue
+		}
+		if err != nil { // no more files, say: the next port would fare no better
+			last = err
+			break
 		}
 		p.used[n] = true
 		return port, nil
 	}
-	e := parley.Errorf(parley.CodeNoCapacity, "all RTP ports from %d to %d are in use", p.cfg.PortMin, p.cfg.PortMax)
+	e := parley.Errorf(parley.CodeNoCapacity, "no RTP port from %d to %d is free", p.cfg.PortMin, p.cfg.PortMax)
 	e.Err = last
 	return nil, e
 }

@@ -67,8 +67,10 @@ func TestPortsAreUsedUp(t *testing.T) {
 	if st := p.Stats(); st.Sessions != 0 {
 		t.Errorf("%d sessions after all were closed", st.Sessions)
 	}
-	if _, err := p.OpenSession(media.SessionConfig{}); parley.CodeOf(err) != parley.CodeNoCapacity {
-		t.Errorf("a port is used again at once by a session that may get packets from anywhere: %v", err)
+	// All ports may still get packets of the calls that have ended, but when
+	// there are no others one of them has to do.
+	if _, err := p.OpenSession(media.SessionConfig{}); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -64,11 +64,15 @@ func newPort(number uint16, limit int, rtp, rtcp socket) *port {
 	}
 }
 
-// fits reports whether a session that expects packets from host (0 when that
-// is not known) can be told apart from all others of the port, whatever its far
-// end's port turns out to be.
-func (p *port) fits(host uint32) bool {
-	if len(p.sessions) >= p.limit || host == 0 && len(p.unheard) > 0 {
+// room reports whether there is a place for another session.
+func (p *port) room() bool { return len(p.sessions) < p.limit }
+
+// clear reports whether a session that expects packets from host (0 when that
+// is not known) could be told apart from all others of the port, whatever its
+// far end's port turns out to be. On a port where it could not, it will hear
+// its far end at the address that signalling names, and at no other.
+func (p *port) clear(host uint32) bool {
+	if host == 0 && len(p.unheard) > 0 {
 		return false
 	}
 	if _, ok := p.unheard[host]; ok {

@@ -64,7 +64,7 @@ func newRig(t *testing.T) *rig {
 // open opens a session, on a new port where no other can take it.
 func (r *rig) open(peer netip.Addr, facts Facts) *Session {
 	s := newSession(r.sh, SessionConfig{Call: parley.ID("call"), Peer: peer, Facts: facts, CNAME: "c@x"})
-	if !r.sh.attach(s, nil, true) {
+	if !r.sh.attach(s, nil, anywhere) {
 		p := newPort(uint16(20000+2*len(r.sh.ports)), portSessions, &wire{}, &wire{})
 		r.sh.attachNew(s, nil, p)
 	}

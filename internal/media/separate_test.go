@@ -228,7 +228,7 @@ func TestNobodyEverHearsAnothersPackets(t *testing.T) {
 			switch op := rng.IntN(20); {
 			case op < 4 && len(all) < 200: // a new call
 				f := newFar(rng, all)
-				f.to = r.open(f.sip, nil)
+				f.to = openFar(rng, r, f)
 				f.live = true
 				all = append(all, f)
 				if rng.IntN(4) > 0 {
@@ -285,6 +285,16 @@ func newFar(rng *rand.Rand, all []*far) *far {
 		f.signalled = netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(rng.IntN(3))}), uint16(4000+2*rng.IntN(3)))
 	}
 	return f
+}
+
+// openFar opens a session for a phone; now and then as if there were no more
+// ports, so that it has to share one with others of its host.
+func openFar(rng *rand.Rand, r *rig, f *far) *Session {
+	s := newSession(r.sh, SessionConfig{Peer: f.sip})
+	if rng.IntN(4) == 0 && r.sh.attach(s, nil, anyhow) {
+		return s
+	}
+	return r.open(f.sip, nil)
 }
 
 func configureFar(r *rig, f *far) {

@@ -331,14 +331,23 @@ func (s *Session) next() {
 	}
 }
 
+// choice says which ports a session may be opened on.
+type choice uint8
+
+const (
+	// best are those of the slot that the session will be in, so that the
+	// packets of a beat come and go in few batches, where it can be told apart.
+	best     choice = iota
+	anywhere        // of other slots too
+	anyhow          // where it may not be told apart, if it is behind a NAT
+)
+
 // attach opens a session, that is to join m if that is not nil, on the first
-// port where it can be told apart; false when there is none. Ports have a slot
-// at home, so that the packets of a beat come and go in few batches; anywhere
-// takes the others too.
-func (sh *shard) attach(s *Session, m *Mix, anywhere bool) bool {
+// port that will do; false when there is none.
+func (sh *shard) attach(s *Session, m *Mix, c choice) bool {
 	home := sh.home(m)
 	for _, p := range sh.ports {
-		if (anywhere || p.home == home) && p.fits(s.peer) {
+		if p.room() && (c > best || p.home == home) && (c == anyhow || p.clear(s.peer)) {
 			sh.attachTo(s, p)
 			return true
 		}
