@@ -8,6 +8,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"math"
 	"net/http"
 	"os"
 	"strconv"
@@ -250,38 +251,56 @@ func (g *guest) hears(what string, ok func(sound []int16) bool) {
 	}
 }
 
-// hearsTone waits until the guest hears a sine at a level in dBFS, to within
-// 2 dB, and makes sure that it stays so.
-func (g *guest) hearsTone(hz, level float64) {
-	g.conf.t.Helper()
-	fits := func(sound []int16) bool {
-		got := audiotest.ToneLevel(sound, rate, hz)
-		return got > level-2 && got < level+2
-	}
-	what := fmt.Sprintf("%.0f Hz at %.0f dBFS", hz, level)
-	g.hears(what, fits)
-	for range 2 {
-		if sound := g.listen(window); !fits(sound) {
-			g.conf.t.Errorf("%s did not stay: %.1f dBFS", what, audiotest.ToneLevel(sound, rate, hz))
-		}
-	}
-}
+// levels is how loud tones are: dBFS by Hz.
+type levels map[float64]float64
+
+// gone is the level of a tone that is not there.
+const gone = -127
 
 // absent is the level below which a tone counts as not there, dBFS. G.711's
 // own noise under tones of -20 dBFS lies some 15 dB below that.
 const absent = -50
 
-// missesTone waits until the guest does not hear a sine, and makes sure that it
-// stays so.
-func (g *guest) missesTone(hz float64) {
-	g.conf.t.Helper()
-	fits := func(sound []int16) bool { return audiotest.ToneLevel(sound, rate, hz) < absent }
-	g.hears(fmt.Sprintf("no %.0f Hz", hz), fits)
-	for range 2 {
-		if sound := g.listen(window); !fits(sound) {
-			g.conf.t.Errorf("%.0f Hz came back: %.1f dBFS", hz, audiotest.ToneLevel(sound, rate, hz))
+// fit reports whether sound has the tones, to within 2 dB.
+func (l levels) fit(sound []int16) bool {
+	for hz, want := range l {
+		got := audiotest.ToneLevel(sound, rate, hz)
+		if want == gone && got > absent || want != gone && (got < want-2 || got > want+2) {
+			return false
 		}
 	}
+	return true
+}
+
+// measured is the levels as they are.
+func (l levels) measured(sound []int16) levels {
+	out := levels{}
+	for hz := range l {
+		out[hz] = math.Round(audiotest.ToneLevel(sound, rate, hz)*10) / 10
+	}
+	return out
+}
+
+// hearsTones waits until the guest hears tones, and makes sure that it stays
+// so.
+func (g *guest) hearsTones(want levels) {
+	g.conf.t.Helper()
+	g.hears(fmt.Sprint(want), want.fit)
+	for range 2 {
+		if sound := g.listen(window); !want.fit(sound) {
+			g.conf.t.Errorf("heard %v, which did not stay: %v", want, want.measured(sound))
+		}
+	}
+}
+
+func (g *guest) hearsTone(hz, level float64) {
+	g.conf.t.Helper()
+	g.hearsTones(levels{hz: level})
+}
+
+func (g *guest) missesTone(hz float64) {
+	g.conf.t.Helper()
+	g.hearsTones(levels{hz: gone})
 }
 
 // near fails unless two moments are no further apart than by.
@@ -309,4 +328,9 @@ func wav(t testing.TB, what string, file []byte) []int16 {
 	}
 	equal(t, what+": rate", hz, rate)
 	return sound
+}
+
+// silenceTimeout ends calls that are silent for so long.
+func silenceTimeout(d time.Duration) func(*server.Config) {
+	return func(cfg *server.Config) { cfg.RTP.SilenceTimeout = d }
 }

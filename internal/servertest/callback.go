@@ -78,7 +78,7 @@ func (c Callback) verify(secret string) error {
 	if err != nil {
 		return fmt.Errorf("webhook-timestamp %q: %w", stamp, err)
 	}
-	if age := c.At.Sub(time.Unix(seconds, 0)); age < -time.Minute || age > 5*time.Minute {
+	if age := c.At.Sub(time.Unix(seconds, 0)); age < -5*time.Minute || age > 5*time.Minute {
 		return fmt.Errorf("webhook-timestamp %q is %v old", stamp, age)
 	}
 	mac := hmac.New(sha256.New, key)

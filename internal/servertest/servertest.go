@@ -12,6 +12,7 @@ import (
 	"net/netip"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,7 +31,12 @@ type Server struct {
 	SIP  netip.AddrPort
 	Data string // the data directory
 	Key  string // of the application that asks
+
+	stop func()
 }
+
+// Stop stops the server in an orderly way before the test ends.
+func (s *Server) Stop() { s.stop() }
 
 // As is the same server, asked with another key.
 func (s *Server) As(key string) *Server {
@@ -73,12 +79,13 @@ func Start(tb testing.TB, change func(*server.Config)) *Server {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() {
+	stop := sync.OnceFunc(func() {
 		if err := s.Stop(tb.Context()); err != nil {
 			tb.Errorf("stopping the server: %v", err)
 		}
 	})
-	return &Server{tb: tb, URL: "http://" + s.HTTPAddr().String(), SIP: s.SIPAddr(), Data: cfg.Data, Key: Key}
+	tb.Cleanup(stop)
+	return &Server{stop: stop, tb: tb, URL: "http://" + s.HTTPAddr().String(), SIP: s.SIPAddr(), Data: cfg.Data, Key: Key}
 }
 
 // Answer is what came back for a request.
