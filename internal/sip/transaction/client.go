@@ -10,19 +10,6 @@ import (
 	sipgo "github.com/emiago/sipgo/sip"
 )
 
-// state is where a client transaction is (RFC 3261 figures 5 and 6, RFC 6026
-// section 8.4). The names are those of an INVITE; another request's Trying is
-// stateCalling here.
-type state uint8
-
-const (
-	stateCalling    state = iota // sent, repeated until there is an answer
-	stateProceeding              // a provisional answer came
-	stateAccepted                // a 2xx came; others, from forks, may come
-	stateCompleted               // a refusal came, and is acknowledged each time
-	stateTerminated
-)
-
 // Client is the transaction of a request of ours (RFC 3261 section 17.1).
 type Client struct {
 	layer  *Layer
@@ -34,7 +21,7 @@ type Client struct {
 	handle func(m *message.Message, err error)
 
 	mu       sync.Mutex
-	state    state         // guarded by mu
+	state    state         // guarded by mu; another request's Trying is stateCalling here
 	interval time.Duration // guarded by mu: until the request is repeated
 	repeat   *time.Timer   // guarded by mu: Timer A or E
 	deadline *time.Timer   // guarded by mu: Timer B or F, then D, K or M

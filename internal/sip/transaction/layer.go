@@ -10,12 +10,9 @@ import (
 	"time"
 
 	"parley/internal/sip/message"
-
-	sipgo "github.com/emiago/sipgo/sip"
 )
 
-// The timers of RFC 3261 section 17, table 4, for client transactions. They
-// are the values that sipgo uses for server transactions unless told otherwise.
+// The timers of RFC 3261 section 17, table 4.
 const (
 	// T1 is the estimate of the round-trip time.
 	T1 = 500 * time.Millisecond
@@ -25,6 +22,19 @@ const (
 	T4 = 5 * time.Second
 	// Timeout is 64*T1: Timers B, F, H, J, L and M.
 	Timeout = 64 * T1
+)
+
+// state is where a transaction is (RFC 3261 figures 5 to 8, RFC 6026 figures 3
+// and 4).
+type state uint8
+
+const (
+	stateCalling    state = iota // sent, and repeated until there is an answer
+	stateProceeding              // no final answer yet
+	stateAccepted                // INVITE: answered with a 2xx, of which more may come
+	stateCompleted               // answered; for an INVITE: refused, and not acknowledged yet
+	stateConfirmed               // INVITE that was refused, and the ACK came
+	stateTerminated
 )
 
 // Errors of Serve and of client transactions.
@@ -61,10 +71,10 @@ type Layer struct {
 	strays atomic.Int64
 
 	mu       sync.Mutex
-	servers  map[string]*Server // guarded by mu
+	servers  map[string]*server // guarded by mu
 	clients  map[string]*Client // guarded by mu
 	open     int                // guarded by mu: servers without a final answer
-	finished list.List          // guarded by mu: of *Server with one, the oldest first
+	finished list.List          // guarded by mu: of *server with one, the oldest first
 	closed   bool               // guarded by mu
 }
 
@@ -79,7 +89,7 @@ func New(cfg Config) *Layer {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Layer{cfg: cfg, servers: make(map[string]*Server), clients: make(map[string]*Client)}
+	return &Layer{cfg: cfg, servers: make(map[string]*server), clients: make(map[string]*Client)}
 }
 
 // Receive takes a message from the network: it gives it to its transaction, or
@@ -91,16 +101,14 @@ func (l *Layer) Receive(m message.Message) {
 	}
 	switch m.Method {
 	case "ACK":
-		if s := l.server(serverKey(&m, "INVITE")); s != nil && s.refused() {
-			s.receive(m)
-			return
+		if s := l.server(serverKey(&m, "INVITE")); s == nil || !s.acknowledged() {
+			l.cfg.Request(m)
 		}
-		l.cfg.Request(m)
 	case "CANCEL":
 		l.cancel(m)
 	default:
 		if s := l.server(serverKey(&m, m.Method)); s != nil {
-			s.receive(m)
+			s.receive()
 			return
 		}
 		l.cfg.Request(m)
@@ -112,13 +120,11 @@ func (l *Layer) Receive(m message.Message) {
 func (l *Layer) cancel(m message.Message) {
 	s := l.server(serverKey(&m, "INVITE"))
 	if s == nil {
-		l.answer(&m, 481, sipgo.GenerateTagN(16))
+		l.answer(&m, 481, "none")
 		return
 	}
 	l.answer(&m, 200, s.tag)
-	if s.pending() {
-		s.cancelled()
-	}
+	s.cancel()
 }
 
 // answer sends an answer outside of a transaction.
@@ -128,7 +134,7 @@ func (l *Layer) answer(m *message.Message, status int, tag string) {
 	}
 }
 
-func (l *Layer) server(key string) *Server {
+func (l *Layer) server(key string) *server {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.servers[key]
@@ -151,11 +157,11 @@ func (l *Layer) Close() {
 	l.mu.Lock()
 	l.closed = true
 	servers, clients := l.servers, l.clients
-	l.servers, l.clients = make(map[string]*Server), make(map[string]*Client)
+	l.servers, l.clients = make(map[string]*server), make(map[string]*Client)
 	l.open, l.finished = 0, list.List{}
 	l.mu.Unlock()
 	for _, s := range servers {
-		s.tx.Terminate()
+		s.end()
 	}
 	for _, c := range clients {
 		c.end(ErrClosed)
@@ -189,9 +195,3 @@ func serverKey(m *message.Message, method string) string {
 
 // clientKey names a client transaction; its branch is ours.
 func clientKey(branch, method string) string { return branch + "|" + method }
-
-// connection lets sipgo's machines send on a Flow.
-type connection struct{ message.Flow }
-
-// WriteMsg implements sipgo's Connection.
-func (c connection) WriteMsg(m sipgo.Message) error { return c.Send([]byte(m.String())) }

@@ -237,6 +237,27 @@ func TestBoundsOfServerTransactions(t *testing.T) {
 	}
 }
 
+func TestBoundsHoldWhenManyAnswerAtOnce(t *testing.T) {
+	u := newUser(Config{MaxFinished: 10})
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for j := range 200 {
+				s, err := u.Serve(u.message("OPTIONS", fmt.Sprintf("z9hG4bK%d-%d", i, j)), "ours", nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				s.Respond(s.Answer(200))
+			}
+		})
+	}
+	all.Wait()
+	if got := u.Stats(); got.Servers != 10 || got.Open != 0 {
+		t.Errorf("%+v, want 10 kept", got)
+	}
+}
+
 func TestClose(t *testing.T) {
 	u := newUser(Config{})
 	s, err := u.Serve(u.message("OPTIONS", "z9hG4bKa"), "ours", nil)

@@ -2,42 +2,22 @@ package transaction
 
 import (
 	"container/list"
-	"net"
 	"sync"
+	"time"
 
 	"parley/internal/sip/message"
 
 	sipgo "github.com/emiago/sipgo/sip"
 )
 
-// LocalAddr implements sipgo's Connection.
-func (c connection) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(c.Local()) }
-
-// Ref implements sipgo's Connection: flows are not counted.
-func (connection) Ref(int) int { return 1 }
-
-// TryClose implements sipgo's Connection.
-func (connection) TryClose() (int, error) { return 1, nil }
-
-// Close implements sipgo's Connection.
-func (connection) Close() error { return nil }
-
-// Server is the transaction of a request that came (RFC 3261 section 17.2).
-// It repeats final answers other than 2xx to an INVITE by itself. Its methods
-// are safe for concurrent use.
+// Server is the transaction of a request that came, for whoever answers it.
+// Its methods are safe for concurrent use.
 type Server struct {
 	// Message is the request.
 	Message message.Message
 
-	layer     *Layer
-	key, tag  string
-	tx        *sipgo.ServerTx
-	cancelled func()
-
-	mu     sync.Mutex
-	status int // guarded by mu: of the last answer
-
-	place *list.Element // in layer.finished, guarded by layer.mu; nil before a final answer
+	tag     string
+	machine *server
 }
 
 // Serve begins a server transaction for m. tag is the To tag of its answers,
@@ -46,13 +26,10 @@ type Server struct {
 // than once; it must not block. Someone must answer, or call Abandon. The
 // errors are ErrTooMany, ErrDuplicate and ErrClosed.
 func (l *Layer) Serve(m message.Message, tag string, cancelled func()) (*Server, error) {
-	s := &Server{Message: m, layer: l, key: serverKey(&m, m.Method), tag: tag, cancelled: cancelled}
-	if cancelled == nil {
-		s.cancelled = func() {}
+	s := &server{
+		layer: l, key: serverKey(&m, m.Method), flow: m.Reply, tag: tag, cancelled: cancelled,
+		invite: m.Method == "INVITE", state: stateProceeding,
 	}
-	m.Request.SetTransport(m.Reply.Network())
-	s.tx = sipgo.NewServerTx(s.key, m.Request, connection{m.Reply}, l.cfg.Logger)
-
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -63,90 +40,205 @@ func (l *Layer) Serve(m message.Message, tag string, cancelled func()) (*Server,
 	case l.open >= l.cfg.MaxOpen:
 		return nil, ErrTooMany
 	}
-	if err := s.tx.Init(); err != nil {
-		return nil, err
-	}
-	s.tx.OnTerminate(func(string, error) { l.drop(s) })
 	l.servers[s.key] = s
 	l.open++
-	return s, nil
+	return &Server{Message: m, tag: tag, machine: s}, nil
 }
 
 // Answer begins an answer with the transaction's tag.
 func (s *Server) Answer(status int) *sipgo.Response { return s.Message.Answer(status, s.tag) }
 
-// Tag is the To tag of the transaction's answers.
-func (s *Server) Tag() string { return s.tag }
-
-// Respond sends an answer. A 2xx to an INVITE may be sent again and again. An
-// error means that it was not sent, and that the transaction is over.
+// Respond sends an answer. A 2xx to an INVITE may be sent again and again; of
+// other final answers only the first is sent, and repeated as long as it must
+// be. An error means that it was not sent.
 func (s *Server) Respond(res *sipgo.Response) error {
-	s.settle(res.StatusCode)
-	return s.tx.Respond(res)
-}
-
-// Status is the status of the last answer, 0 before the first.
-func (s *Server) Status() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.status
+	return s.machine.respond(res.StatusCode, []byte(res.String()))
 }
 
 // Abandon ends the transaction at once, without an answer.
-func (s *Server) Abandon() {
-	s.settle(statusAbandoned)
-	s.tx.Terminate()
+func (s *Server) Abandon() { s.machine.end() }
+
+// server is a server transaction (RFC 3261 section 17.2, RFC 6026 section 7.1).
+// Once there is a final answer it holds on to little more than that: most
+// transactions are in that state, to answer what is repeated.
+type server struct {
+	layer  *Layer
+	key    string
+	tag    string
+	flow   message.Flow
+	invite bool
+
+	mu        sync.Mutex
+	state     state         // guarded by mu; another request's Trying is stateProceeding here
+	cancelled func()        // guarded by mu; nil once there is a final answer
+	last      []byte        // guarded by mu: the answer to be repeated
+	interval  time.Duration // guarded by mu: until the refusal is repeated
+	repeat    *time.Timer   // guarded by mu: Timer G
+	deadline  *time.Timer   // guarded by mu: Timer H, I, J or L
+
+	place *list.Element // in layer.finished, guarded by layer.mu; nil before a final answer
 }
 
-// statusAbandoned is the Status of a transaction that never was answered.
-const statusAbandoned = 699
-
-// settle notes an answer's status; the first final one makes the transaction
-// finished.
-func (s *Server) settle(status int) {
-	s.mu.Lock()
-	first := s.status < 200 && status >= 200
-	s.status = status
-	s.mu.Unlock()
-	if first {
-		s.layer.finish(s)
-	}
-}
-
-// pending reports whether no final answer was given.
-func (s *Server) pending() bool { return s.Status() < 200 }
-
-// refused reports whether the transaction waits for the ACK to a refusal.
-func (s *Server) refused() bool { return s.Status() >= 300 }
-
-// receive takes a repetition of the request, or the ACK to a refusal.
-func (s *Server) receive(m message.Message) {
-	if err := s.tx.Receive(m.Request); err != nil {
-		s.layer.cfg.Logger.Debug("transaction", "key", s.key, "error", err)
-	}
-}
-
-// finish counts s as finished and forgets the oldest of those.
-func (l *Layer) finish(s *Server) {
-	var oldest *Server
-	l.mu.Lock()
-	if l.servers[s.key] == s {
-		l.open--
-		s.place = l.finished.PushBack(s)
-	}
-	if l.finished.Len() > l.cfg.MaxFinished {
-		oldest = l.finished.Front().Value.(*Server)
-	}
-	l.mu.Unlock()
+// respond sends an answer and changes the state by it.
+func (s *server) respond(status int, data []byte) error {
+	oldest, err := s.advance(status, data)
 	if oldest != nil {
-		oldest.tx.Terminate()
+		oldest.end()
 	}
+	return err
+}
+
+// advance is respond; it gives a transaction that there is no room for any
+// more.
+func (s *server) advance(status int, data []byte) (oldest *server, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.state == stateProceeding && status < 200:
+		s.last = data
+	case s.state == stateProceeding:
+		s.finalLocked(status, data)
+		oldest = s.layer.finish(s)
+	case s.state == stateAccepted && status < 300:
+	default:
+		return nil, nil // answered before
+	}
+	err = s.flow.Send(data)
+	if err != nil && s.state == stateCompleted {
+		s.endLocked()
+	}
+	return oldest, err
+}
+
+// finalLocked takes the first final answer.
+func (s *server) finalLocked(status int, data []byte) {
+	s.cancelled, s.last = nil, data
+	wait := Timeout
+	switch {
+	case s.invite && status < 300:
+		// Repeating it is the user agent's; repeated INVITEs are absorbed.
+		s.state, s.last = stateAccepted, nil
+	case s.invite:
+		s.state = stateCompleted
+		if !s.flow.Reliable() {
+			s.interval = T1
+			s.repeat = time.AfterFunc(T1, s.again)
+		}
+	default:
+		s.state = stateCompleted
+		if s.flow.Reliable() {
+			wait = 0
+		}
+	}
+	s.deadline = time.AfterFunc(wait, s.end)
+}
+
+// again repeats a refusal that has no ACK yet: Timer G.
+func (s *server) again() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state != stateCompleted {
+		return
+	}
+	s.interval = min(2*s.interval, T2)
+	s.repeat.Reset(s.interval)
+	s.sendLastLocked()
+}
+
+// receive takes a repetition of the request.
+func (s *server) receive() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state == stateProceeding || s.state == stateCompleted {
+		s.sendLastLocked()
+	}
+}
+
+func (s *server) sendLastLocked() {
+	if s.last == nil {
+		return
+	}
+	if err := s.flow.Send(s.last); err != nil {
+		s.layer.cfg.Logger.Debug("answer not repeated", "to", s.flow.Remote(), "error", err)
+	}
+}
+
+// acknowledged takes an ACK, and reports whether it was the one to a refusal:
+// then it is nobody else's.
+func (s *server) acknowledged() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch s.state {
+	case stateCompleted:
+		s.state, s.last = stateConfirmed, nil
+		if s.repeat != nil {
+			s.repeat.Stop()
+		}
+		wait := T4 // Timer I
+		if s.flow.Reliable() {
+			wait = 0
+		}
+		s.deadline.Reset(wait)
+		return true
+	case stateConfirmed:
+		return true
+	}
+	return false
+}
+
+// cancel tells the user agent of a CANCEL, if it has not answered yet.
+func (s *server) cancel() {
+	s.mu.Lock()
+	f := s.cancelled
+	s.mu.Unlock()
+	if f != nil {
+		f()
+	}
+}
+
+// end ends the transaction.
+func (s *server) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.endLocked()
+}
+
+func (s *server) endLocked() {
+	s.state, s.cancelled, s.last = stateTerminated, nil, nil
+	for _, t := range []*time.Timer{s.repeat, s.deadline} {
+		if t != nil {
+			t.Stop()
+		}
+	}
+	s.layer.drop(s)
+}
+
+// finish counts s as finished. If there is one too many of those it forgets the
+// oldest and gives it, to be ended.
+func (l *Layer) finish(s *server) (oldest *server) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.servers[s.key] != s {
+		return nil
+	}
+	l.open--
+	s.place = l.finished.PushBack(s)
+	if l.finished.Len() <= l.cfg.MaxFinished {
+		return nil
+	}
+	oldest = l.finished.Front().Value.(*server)
+	l.dropLocked(oldest)
+	return oldest
 }
 
 // drop forgets a transaction that has ended.
-func (l *Layer) drop(s *Server) {
+func (l *Layer) drop(s *server) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.dropLocked(s)
+}
+
+func (l *Layer) dropLocked(s *server) {
 	if l.servers[s.key] != s {
 		return
 	}

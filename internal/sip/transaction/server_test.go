@@ -157,14 +157,31 @@ func TestCancel(t *testing.T) {
 	})
 }
 
+func TestOfFinalAnswersTheFirstCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u := newUser(Config{})
+		s := u.serve(t, u.message("INVITE", "z9hG4bK1"), nil)
+		for _, status := range []int{486, 180, 200, 500} {
+			if err := s.Respond(s.Answer(status)); err != nil {
+				t.Error(err)
+			}
+		}
+		u.w.expect(t, "SIP/2.0 486 Busy Here")
+		time.Sleep(2 * Timeout)
+		synctest.Wait()
+	})
+}
+
 func TestAnAnswerThatCannotBeSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := newUser(Config{})
 		s := u.serve(t, u.message("INVITE", "z9hG4bK1"), nil)
 		s.Respond(s.Answer(100))
 		u.w.broken = errors.New("connection reset")
-		if err := s.Respond(s.Answer(180)); err == nil {
-			t.Error("no error")
+		for _, status := range []int{180, 486} {
+			if err := s.Respond(s.Answer(status)); err == nil {
+				t.Errorf("no error for the %d", status)
+			}
 		}
 		if got := u.Stats(); got.Servers != 0 || got.Open != 0 {
 			t.Errorf("left: %+v", got)
