@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"parley"
+	"parley/internal/phone"
 	"parley/internal/server"
 )
 
@@ -185,31 +186,44 @@ func TestSIPpRings(t *testing.T) {
 
 func TestSIPpIsRefused(t *testing.T) {
 	t.Parallel()
-	tests := []struct {
-		scenario string
-		change   func(*server.Config)
-	}{
-		{"caller_is_forbidden", func(cfg *server.Config) { cfg.SIP.Allow = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} }},
-		{"caller_finds_it_full", nil},
-		{"caller_has_no_common_codec", nil},
-		{"caller_asks_options", nil},
-	}
-	for _, tt := range tests {
-		t.Run(tt.scenario, func(t *testing.T) {
+	for scenario, change := range map[string]func(*server.Config){
+		"caller_is_forbidden":        func(cfg *server.Config) { cfg.SIP.Allow = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")} },
+		"caller_has_no_common_codec": nil,
+		"caller_asks_options":        nil,
+	} {
+		t.Run(scenario, func(t *testing.T) {
 			overBoth(t, func(t *testing.T, transport string) {
-				c := newConference(t, tt.change, object{"max_parts": 1})
-				if tt.scenario == "caller_finds_it_full" {
-					c.of(parley.EventConfJoined, c.invite(c.server.Phone("first", nil).URI(), nil))
-				}
-				c.comes(tt.scenario, transport, c.name, nil).succeeds()
-				joined := 0
-				if tt.scenario == "caller_finds_it_full" {
-					joined = 1
-				}
-				if n := count(c.end(), parley.EventConfJoined); n != joined {
-					t.Errorf("%d joined, want %d", n, joined)
+				c := newConference(t, change, nil)
+				c.comes(scenario, transport, c.name, nil).succeeds()
+				if n := count(c.end(), parley.EventConfJoined); n != 0 {
+					t.Errorf("%d joined", n)
 				}
 			})
 		})
+	}
+}
+
+func TestSIPpFindsTheConferenceFull(t *testing.T) {
+	overBoth(t, func(t *testing.T, transport string) {
+		c := newConference(t, nil, object{"max_parts": 1})
+		first := c.server.Phone("first", nil)
+		c.of(parley.EventConfJoined, c.invite(first.URI(), nil))
+		c.comes("caller_finds_it_full", transport, c.name, nil).succeeds()
+		if n := count(c.end(), parley.EventConfJoined); n != 1 {
+			t.Errorf("%d joined, want 1", n)
+		}
+		hungUp(t, first)
+	})
+}
+
+// hungUp waits until the only call of a phone is over, by the server.
+func hungUp(t *testing.T, p *phone.Phone) {
+	t.Helper()
+	call, err := p.NextCall(patience(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if end, err := call.WaitEnded(patience(t)); err != nil || end.Reason != phone.RemoteHangup {
+		t.Errorf("the call ended by %v, %v", end, err)
 	}
 }

@@ -258,6 +258,9 @@ func TestBaresipHoldsAndResumes(t *testing.T) {
 		t.Errorf("%d updates were told, want 2", n)
 	}
 	b.closed(1, byFarEnd)
+	if end, err := heard.WaitEnded(patience(t)); err != nil || end.Reason != phone.RemoteHangup {
+		t.Errorf("the other's call ended by %v, %v", end, err)
+	}
 }
 
 func TestDigitsFromBaresip(t *testing.T) {

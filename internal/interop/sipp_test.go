@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -88,15 +87,16 @@ func (s *sipp) read(name string) string {
 	return string(text)
 }
 
-// listens looks in the kernel's table whether SIPp has its port, without
-// touching that.
+// listens looks in the kernel's table whether SIPp waits at its port, without
+// touching that. Connections of an earlier test may be there too.
 func (s *sipp) listens() bool {
 	table, err := os.ReadFile("/proc/net/" + s.transport)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	local := strings.ToUpper(hex.EncodeToString([]byte{1, 0, 0, 127, byte(s.port >> 8), byte(s.port)}))
-	return strings.Contains(string(table), " "+local[:8]+":"+local[8:]+" ")
+	const loopback, anybody = "0100007F", "00000000:0000"
+	waiting := map[string]string{"udp": "07", "tcp": "0A"}[s.transport]
+	return strings.Contains(string(table), fmt.Sprintf(" %s:%04X %s %s ", loopback, s.port, anybody, waiting))
 }
 
 // uri is where SIPp is called.
