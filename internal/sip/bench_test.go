@@ -309,7 +309,6 @@ type uses struct {
 	b      *bench
 	refuse bool // nobody may call
 	panics bool
-	at     func(c *heardCall)
 	mu     sync.Mutex
 	calls  []*heardCall
 }

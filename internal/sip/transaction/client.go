@@ -1,6 +1,7 @@
 package transaction
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -55,9 +56,7 @@ func (l *Layer) Send(req *sipgo.Request, flow message.Flow, handle func(m *messa
 		c.failLocked(ErrClosed)
 		return c
 	}
-	if !flow.Reliable() {
-		c.repeat = time.AfterFunc(T1, c.again)
-	}
+	c.repeat = time.AfterFunc(T1, c.again)
 	if err := flow.Send(c.data); err != nil {
 		c.failLocked(fmt.Errorf("send %s: %w", req.Method, err))
 	}
@@ -81,8 +80,11 @@ func (c *Client) stopLocked() {
 	}
 }
 
+// errLost: the connection that the request went over is gone.
+var errLost = errors.New("connection lost")
+
 // again repeats the request: Timers A and E (RFC 3261 sections 17.1.1.2 and
-// 17.1.2.2).
+// 17.1.2.2). On a stream it looks whether that is still there.
 func (c *Client) again() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -97,6 +99,12 @@ func (c *Client) again() {
 		return
 	}
 	c.repeat.Reset(c.interval)
+	if c.flow.Reliable() {
+		if !c.flow.Alive() {
+			c.failLocked(errLost)
+		}
+		return
+	}
 	if err := c.flow.Send(c.data); err != nil {
 		c.failLocked(fmt.Errorf("send %s: %w", c.req.Method, err))
 	}

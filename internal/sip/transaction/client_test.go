@@ -191,3 +191,21 @@ func TestAbandon(t *testing.T) {
 		}
 	})
 }
+
+func TestTheStreamIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		u, a, ringing := newUser(Config{}), &answers{}, &answers{}
+		u.w.reliable = true
+		u.Send(request("INVITE", "z9hG4bK1"), u.w, a.handle)
+		u.Send(request("INVITE", "z9hG4bK2"), u.w, ringing.handle)
+		u.answer("INVITE", "z9hG4bK2", 180, "b")
+		time.Sleep(2 * T1)
+		u.w.mu.Lock()
+		u.w.gone = true
+		u.w.mu.Unlock()
+		time.Sleep(2 * T1)
+		a.expect(t, "connection lost")
+		time.Sleep(2 * Timeout)
+		ringing.expect(t, "180 b") // the far end may answer on another connection
+	})
+}

@@ -24,6 +24,7 @@ type wire struct {
 	sent   []string
 	times  []time.Duration
 	broken error
+	gone   bool
 }
 
 func newWire() *wire { return &wire{start: time.Now()} }
@@ -45,8 +46,12 @@ func (w *wire) Network() string {
 	}
 	return "UDP"
 }
-func (w *wire) Reliable() bool         { return w.reliable }
-func (w *wire) Alive() bool            { return true }
+func (w *wire) Reliable() bool { return w.reliable }
+func (w *wire) Alive() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !w.gone
+}
 func (w *wire) Local() netip.AddrPort  { return netip.MustParseAddrPort("192.0.2.1:5060") }
 func (w *wire) Remote() netip.AddrPort { return netip.MustParseAddrPort("192.0.2.9:5060") }
 
