@@ -161,6 +161,34 @@ func TestAScheduleCanBeSetInPart(t *testing.T) {
 	}
 }
 
+// TestAttemptsBeforeGivingUp counts them one by one, which a schedule of short
+// delays would take too long for.
+func TestAttemptsBeforeGivingUp(t *testing.T) {
+	counted := func(s Schedule) int {
+		total := time.Duration(0)
+		for n := 1; ; n++ {
+			if total += time.Duration(float64(s.nominal(n)) * (1 + s.Jitter)); total >= s.GiveUp {
+				return n
+			}
+		}
+	}
+	for _, s := range []Schedule{
+		{}, {GiveUp: time.Second}, {GiveUp: 5 * time.Second}, {GiveUp: 25 * time.Second}, {GiveUp: time.Hour}, {GiveUp: time.Hour + 1},
+		{Quick: []time.Duration{}, Base: time.Second, Max: time.Second, GiveUp: 10 * time.Second},
+		{Quick: []time.Duration{time.Hour}, Base: time.Minute, Max: time.Second, GiveUp: time.Hour, Jitter: 0.5},
+		{Quick: []time.Duration{time.Second, 2 * time.Second}, Base: 3 * time.Second, Max: 50 * time.Second, GiveUp: 1000 * time.Second, Jitter: 1},
+	} {
+		s = s.withDefaults()
+		if got, want := s.attempts(), counted(s); got != want {
+			t.Errorf("%+v: %d attempts, want %d", s, got, want)
+		}
+	}
+	s := Schedule{Quick: []time.Duration{}, Base: time.Nanosecond, Max: time.Nanosecond, GiveUp: 72 * time.Hour, Jitter: -1}.withDefaults()
+	if got := s.attempts(); got != int(72*time.Hour) {
+		t.Errorf("%d attempts a nanosecond apart", got)
+	}
+}
+
 func TestWhatAStatusMeans(t *testing.T) {
 	for want, statuses := range map[verdict][]int{
 		delivered: {200, 201, 202, 204, 299},

@@ -92,10 +92,14 @@ func (s Schedule) delay(failures int, chance float64) time.Duration {
 // up. Counting attempts besides time keeps a clock that jumps, or a server that
 // was off for days, from turning events into dead letters untried.
 func (s Schedule) attempts() int {
-	n := 1
-	for total := time.Duration(0); ; n++ {
-		total += time.Duration(float64(s.nominal(n)) * (1 + s.Jitter))
-		if total >= s.GiveUp {
+	total := time.Duration(0)
+	for n := 1; ; n++ {
+		nominal := s.nominal(n)
+		delay := time.Duration(float64(nominal) * (1 + s.Jitter))
+		if n > len(s.Quick) && nominal == s.Max { // and so is every later one
+			return n - 1 + int((s.GiveUp-total+delay-1)/delay)
+		}
+		if total += delay; total >= s.GiveUp {
 			return n
 		}
 	}
