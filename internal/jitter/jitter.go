@@ -116,7 +116,7 @@ func (b *Buffer) SetDecoder(dec Decoder) {
 // Stats tells what has happened so far.
 func (b *Buffer) Stats() Stats {
 	s := b.stats
-	s.Delay = b.delay.average
+	s.Delay = max(0, b.delay.average)
 	return s
 }
 

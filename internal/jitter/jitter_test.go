@@ -376,6 +376,20 @@ func TestSkippedTimeIsNotHeardLater(t *testing.T) {
 	}
 }
 
+// A beat that is behind its time takes packets that came after that time.
+func TestTheDelayIsNotNegative(t *testing.T) {
+	b := newBuffer()
+	f := make([]int16, frame)
+	for i := range 10 {
+		now := time.Duration(i) * beat
+		b.Push(uint32(i*160), same(1, 160), now+2*beat)
+		b.Pop(f, now)
+	}
+	if d := b.Stats().Delay; d != 0 {
+		t.Errorf("packets that came after the beat waited %v", d)
+	}
+}
+
 func TestNothingIsAllocated(t *testing.T) {
 	b := newBuffer()
 	f := make([]int16, frame)
