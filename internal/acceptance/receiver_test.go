@@ -109,8 +109,10 @@ func (o outage) load(h *house, round func(worker, round int), more func(round in
 func (h *house) short() *conf {
 	c := h.conference(body{})
 	c.Must(http.MethodPost, c.path("playbacks"), body{"files": []string{"short.wav"}}, nil)
+
 	c.wait(parley.EventConfPlayEnd, 1)
 	c.end()
+
 	c.wait(parley.EventConfEnd, 1)
 	return c
 }
