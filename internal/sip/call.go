@@ -207,6 +207,7 @@ func (c *call) sendBye() {
 func (c *call) answered() {
 	c.phase = phaseUp
 	c.stopWaiting()
+	c.in = nil // the INVITE and its offer
 	c.agent.answered.Add(1)
 	c.events.Answered(c.agent.cfg.Now())
 	if c.media.held {

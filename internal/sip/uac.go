@@ -204,7 +204,7 @@ func (c *call) provisional(m *message.Message) {
 		c.sendCancel()
 		return
 	}
-	if len(m.Body()) > 0 && isSDP(m) && len(c.out.early) < maxForks {
+	if c.dialog == nil && len(m.Body()) > 0 && isSDP(m) && len(c.out.early) < maxForks {
 		// Early media is not for a conference. The description is kept as
 		// some far ends do not repeat it in the 200.
 		c.out.early[m.ToTag] = m.Body()

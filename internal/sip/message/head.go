@@ -331,7 +331,11 @@ func (s *scan) mandatory() {
 		s.fault.Status = 0
 		return
 	}
-	top, ok := ParseVia(splitQuoted(s.Via[0], ',')[0])
+	parse := parseVia
+	if s.IsRequest() {
+		parse = ParseVia
+	}
+	top, ok := parse(splitQuoted(s.Via[0], ',')[0])
 	if !ok {
 		s.fail(400, "Via that cannot be read")
 	}

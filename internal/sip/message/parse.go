@@ -70,18 +70,20 @@ func (m *Message) Body() []byte {
 }
 
 // Parser reads messages. It is safe for concurrent use.
-type Parser struct{ parser *sipgo.Parser }
+type Parser struct{ requests, responses *sipgo.Parser }
 
 // NewParser makes a Parser.
-func NewParser() *Parser {
+func NewParser() *Parser { return &Parser{newParser(true), newParser(false)} }
+
+func newParser(strict bool) *sipgo.Parser {
 	headers := maps.Clone(sipgo.DefaultHeadersParser())
 	// Via is read by this package: sipgo takes quoted parameters for names.
 	delete(headers, "via")
 	delete(headers, "v")
 	for name, parse := range headers {
-		headers[name] = careful(name, parse)
+		headers[name] = careful(name, parse, strict)
 	}
-	return &Parser{sipgo.NewParser(sipgo.WithHeadersParsers(headers))}
+	return sipgo.NewParser(sipgo.WithHeadersParsers(headers))
 }
 
 // commaFound is what sipgo's parsers of header fields report, beside a value,
@@ -91,10 +93,12 @@ const commaFound = "comma detected"
 // careful is sipgo's parser of a header field for what comes from strangers.
 // It takes white space where the grammar allows it, which sipgo's does not, and
 // where it fails or panics the field is kept as it was written, for someone who
-// needs it to notice. (sipgo gives up the whole message instead.)
-func careful(name string, parse sipgo.HeaderParser) sipgo.HeaderParser {
+// needs it to notice. (sipgo gives up the whole message instead.) It is strict
+// with requests, which can be refused, and forgives answers a semicolon too
+// many.
+func careful(name string, parse sipgo.HeaderParser, strict bool) sipgo.HeaderParser {
 	return func(raw []byte, text string) (h sipgo.Header, err error) {
-		if hasEmptyParam(text) {
+		if strict && hasEmptyParam(text) {
 			return sipgo.NewHeader(name, text), nil
 		}
 		defer func() {
@@ -110,38 +114,25 @@ func careful(name string, parse sipgo.HeaderParser) sipgo.HeaderParser {
 	}
 }
 
-// hasEmptyParam reports whether a value has a semicolon too many.
-func hasEmptyParam(value string) bool {
-	if !strings.Contains(value, ";") {
-		return false
-	}
-	for _, p := range splitQuoted(value, ';') {
-		if strings.TrimSpace(p) == "" {
-			return true
-		}
-	}
-	return false
-}
-
 // tidy takes out the white space around ";" and "=" that is not in quotes or
-// angle brackets.
+// angle brackets, and parameters without a name.
 func tidy(value string) string {
-	if !strings.ContainsAny(value, " \t") || !strings.ContainsAny(value, ";=") {
+	if !strings.ContainsAny(value, ";=") {
 		return value
 	}
 	parts := splitQuoted(value, ';')
-	for i, p := range parts {
-		name, val, has := strings.Cut(p, "=")
+	out := append(parts[:0:0], strings.TrimSpace(parts[0]))
+	for _, p := range parts[1:] {
+		name, val, has := cutParam(p)
 		switch {
-		case i == 0:
-			parts[i] = strings.TrimSpace(p)
+		case name == "":
 		case has:
-			parts[i] = strings.TrimSpace(name) + "=" + strings.TrimSpace(val)
+			out = append(out, name+"="+val)
 		default:
-			parts[i] = strings.TrimSpace(p)
+			out = append(out, name)
 		}
 	}
-	return strings.Join(parts, ";")
+	return strings.Join(out, ";")
 }
 
 // Parse reads a datagram, or a message that Frame found. Where there is a
@@ -151,16 +142,16 @@ func (p *Parser) Parse(data []byte) (m Message, fault *Fault) {
 	if fault != nil {
 		return m, fault
 	}
-	status := 0
+	status, parser := 0, p.responses
 	if m.IsRequest() {
-		status = 400
+		status, parser = 400, p.requests
 	}
 	defer func() {
 		if r := recover(); r != nil {
 			m, fault = Message{Head: m.Head}, faultf(status, "the parser panicked: %v", r)
 		}
 	}()
-	parsed, err := p.parser.ParseSIP(data[:m.Size])
+	parsed, err := parser.ParseSIP(data[:m.Size])
 	if err != nil {
 		return m, faultf(status, "%v", err)
 	}

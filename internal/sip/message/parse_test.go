@@ -99,14 +99,30 @@ func TestWhatTheParserRefuses(t *testing.T) {
 	}
 }
 
+// Requests are refused for a semicolon too many (RFC 4475 section 3.1.2.1);
+// what answers us is forgiven.
+func TestASemicolonTooMany(t *testing.T) {
+	for _, old := range []string{"branch=z9hG4bK-1,", "tag=abc", "Contact: <sip:alice@192.0.2.9:5062>"} {
+		request := strings.Replace(invite, old, strings.TrimSuffix(old, ",")+";"+old[len(strings.TrimSuffix(old, ",")):], 1)
+		if _, fault := NewParser().Parse([]byte(request)); fault == nil || fault.Status != 400 {
+			t.Errorf("after %s in a request: %v, want 400", old, fault)
+		}
+		response := strings.Replace(request, "INVITE sip:conf1@192.0.2.1:5060 SIP/2.0", "SIP/2.0 200 OK", 1)
+		m, fault := NewParser().Parse([]byte(response))
+		if fault != nil || m.Top.Branch != "z9hG4bK-1" || m.FromTag != "abc" || m.Response.Contact() == nil {
+			t.Errorf("after %s in an answer: %v, %+v", old, fault, m.Head)
+		}
+	}
+}
+
 func TestAPanicInTheParserIsAFault(t *testing.T) {
-	p := &Parser{sipgo.NewParser(sipgo.WithHeadersParsers(map[string]sipgo.HeaderParser{
+	p := &Parser{requests: sipgo.NewParser(sipgo.WithHeadersParsers(map[string]sipgo.HeaderParser{
 		"cseq": func([]byte, string) (sipgo.Header, error) { panic("deep inside") },
 	}))}
 	if _, fault := p.Parse([]byte(invite)); fault == nil || fault.Status != 400 || !strings.Contains(fault.Cause, "deep inside") {
 		t.Errorf("got %v", fault)
 	}
-	parse := careful("x", func([]byte, string) (sipgo.Header, error) { panic("deep inside") })
+	parse := careful("x", func([]byte, string) (sipgo.Header, error) { panic("deep inside") }, true)
 	if h, err := parse(nil, "value"); err != nil || h.Value() != "value" {
 		t.Errorf("got %v, %v, want the field as it was", h, err)
 	}

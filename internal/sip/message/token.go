@@ -59,6 +59,20 @@ func cutParam(p string) (name, value string, has bool) {
 	return strings.TrimSpace(name), strings.TrimSpace(value), has
 }
 
+// hasEmptyParam reports whether a value has a semicolon too many, or a
+// parameter without a name.
+func hasEmptyParam(value string) bool {
+	if !strings.Contains(value, ";") {
+		return false
+	}
+	for _, p := range splitQuoted(value, ';') {
+		if name, _, _ := cutParam(p); name == "" {
+			return true
+		}
+	}
+	return false
+}
+
 // param is a parameter of a From or To value (RFC 3261 section 20.10): what
 // stands after the URI, or after the angle bracket where there is one.
 func param(value, name string) (string, bool) {

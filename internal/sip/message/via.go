@@ -47,6 +47,15 @@ func DefaultPort(transport string) uint16 {
 // the grammar of RFC 3261 section 25.1 allows it. It refuses empty parameters
 // (RFC 4475 section 3.1.2.1).
 func ParseVia(value string) (Via, bool) {
+	if hasEmptyParam(value) {
+		return Via{}, false
+	}
+	return parseVia(value)
+}
+
+// parseVia is ParseVia for answers, where a semicolon too many is forgiven: the
+// value is our own.
+func parseVia(value string) (Via, bool) {
 	var v Via
 	params := splitQuoted(value, ';')
 	if !v.sentProtocol(params[0]) {
@@ -55,8 +64,6 @@ func ParseVia(value string) (Via, bool) {
 	for _, p := range params[1:] {
 		name, val, has := cutParam(p)
 		switch {
-		case name == "":
-			return Via{}, false
 		case strings.EqualFold(name, "branch"):
 			v.Branch = val
 		case strings.EqualFold(name, "rport") && !has:
