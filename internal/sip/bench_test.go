@@ -379,45 +379,47 @@ func request(method, branch, fromTag, toTag string, seq int, body string, lines 
 	if toTag != "" {
 		to += ";tag=" + toTag
 	}
-	s := method + " sip:conf1@192.0.2.1:5060 SIP/2.0\r\n" +
+	var s strings.Builder
+	s.WriteString(method + " sip:conf1@192.0.2.1:5060 SIP/2.0\r\n" +
 		"Via: SIP/2.0/UDP 192.0.2.9:5062;branch=z9hG4bK" + branch + "\r\n" +
 		"Max-Forwards: 70\r\n" +
 		"From: \"Alice\" <sip:alice@example.com>;tag=" + fromTag + "\r\n" +
 		"To: " + to + "\r\nCall-ID: call-of-" + fromTag + "\r\n" +
-		fmt.Sprintf("CSeq: %d %s\r\n", seq, method)
+		fmt.Sprintf("CSeq: %d %s\r\n", seq, method))
 	if method == "INVITE" || method == "UPDATE" {
-		s += "Contact: <sip:alice@192.0.2.9:5062>\r\n"
+		s.WriteString("Contact: <sip:alice@192.0.2.9:5062>\r\n")
 	}
 	for _, l := range lines {
-		s += l + "\r\n"
+		s.WriteString(l + "\r\n")
 	}
 	if body != "" {
-		s += "Content-Type: application/sdp\r\n"
+		s.WriteString("Content-Type: application/sdp\r\n")
 	}
-	return s + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body)
+	return s.String() + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body)
 }
 
 // reply writes the far end's answer to a request of the agent.
 func reply(to sending, status int, tag, body string, lines ...string) string {
-	s := fmt.Sprintf("SIP/2.0 %d %s\r\n", status, message.Phrase(status))
+	var s strings.Builder
+	s.WriteString(fmt.Sprintf("SIP/2.0 %d %s\r\n", status, message.Phrase(status)))
 	for _, v := range to.Via {
-		s += "Via: " + v + "\r\n"
+		s.WriteString("Via: " + v + "\r\n")
 	}
 	toValue := to.To
 	if tag != "" && to.ToTag == "" {
 		toValue += ";tag=" + tag
 	}
-	s += "From: " + to.From + "\r\nTo: " + toValue + "\r\nCall-ID: " + to.CallID + "\r\nCSeq: " + to.CSeq + "\r\n"
+	s.WriteString("From: " + to.From + "\r\nTo: " + toValue + "\r\nCall-ID: " + to.CallID + "\r\nCSeq: " + to.CSeq + "\r\n")
 	if status < 300 && to.Method == "INVITE" && status > 100 {
-		s += "Contact: <sip:bob@192.0.2.9:5062>\r\n"
+		s.WriteString("Contact: <sip:bob@192.0.2.9:5062>\r\n")
 	}
 	for _, l := range lines {
-		s += l + "\r\n"
+		s.WriteString(l + "\r\n")
 	}
 	if body != "" {
-		s += "Content-Type: application/sdp\r\n"
+		s.WriteString("Content-Type: application/sdp\r\n")
 	}
-	return s + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body)
+	return s.String() + fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body)
 }
 
 // An inboundCall is a call from the far end, played by the test.

@@ -10,7 +10,7 @@ import (
 
 func TestInviteWithoutAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u, a := newUser(Config{}), &answers{}
+		u, a := newUser(t, Config{}), &answers{}
 		u.Send(request("INVITE", "z9hG4bK1"), u.w, a.handle)
 		time.Sleep(Timeout - time.Millisecond)
 		if got := u.w.when(); got != "0 0.5 1.5 3.5 7.5 15.5 31.5" {
@@ -30,7 +30,7 @@ func TestInviteWithoutAnswer(t *testing.T) {
 
 func TestOtherRequestWithoutAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u, a := newUser(Config{}), &answers{}
+		u, a := newUser(t, Config{}), &answers{}
 		u.Send(request("BYE", "z9hG4bK1"), u.w, a.handle)
 		time.Sleep(Timeout)
 		synctest.Wait()
@@ -43,7 +43,7 @@ func TestOtherRequestWithoutAnswer(t *testing.T) {
 
 func TestOtherRequestAfterAProvisionalAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u, a := newUser(Config{}), &answers{}
+		u, a := newUser(t, Config{}), &answers{}
 		u.Send(request("BYE", "z9hG4bK1"), u.w, a.handle)
 		u.answer("BYE", "z9hG4bK1", 100, "")
 		time.Sleep(10 * time.Second)
@@ -64,7 +64,7 @@ func TestOtherRequestAfterAProvisionalAnswer(t *testing.T) {
 
 func TestRingingLastsAsLongAsItLasts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u, a := newUser(Config{}), &answers{}
+		u, a := newUser(t, Config{}), &answers{}
 		u.Send(request("INVITE", "z9hG4bK1"), u.w, a.handle)
 		for range 12 { // sipgo's WaitAnswer gave up after 10
 			u.answer("INVITE", "z9hG4bK1", 180, "b")
@@ -80,7 +80,7 @@ func TestRingingLastsAsLongAsItLasts(t *testing.T) {
 // from another branch of a fork, for 64*T1.
 func TestEvery2xxIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u, a := newUser(Config{}), &answers{}
+		u, a := newUser(t, Config{}), &answers{}
 		u.Send(request("INVITE", "z9hG4bK1"), u.w, a.handle)
 		u.answer("INVITE", "z9hG4bK1", 200, "b")
 		u.answer("INVITE", "z9hG4bK1", 200, "b")
@@ -100,7 +100,7 @@ func TestEvery2xxIsTold(t *testing.T) {
 
 func TestARefusalIsAcknowledgedEachTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u, a := newUser(Config{}), &answers{}
+		u, a := newUser(t, Config{}), &answers{}
 		u.Send(request("INVITE", "z9hG4bK1"), u.w, a.handle)
 		u.answer("INVITE", "z9hG4bK1", 486, "b")
 		want := "ACK sip:them@192.0.2.9 SIP/2.0\r\n" +
@@ -128,7 +128,7 @@ func TestARefusalIsAcknowledgedEachTime(t *testing.T) {
 
 func TestOnAStreamNothingIsRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u, a := newUser(Config{}), &answers{}
+		u, a := newUser(t, Config{}), &answers{}
 		u.w.reliable = true
 		u.Send(request("INVITE", "z9hG4bK1"), u.w, a.handle)
 		u.Send(request("BYE", "z9hG4bK2"), u.w, a.handle)
@@ -150,7 +150,7 @@ func TestOnAStreamNothingIsRepeated(t *testing.T) {
 
 func TestARequestThatCannotBeSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u, a := newUser(Config{}), &answers{}
+		u, a := newUser(t, Config{}), &answers{}
 		u.w.broken = errors.New("network is unreachable")
 		u.Send(request("INVITE", "z9hG4bK1"), u.w, a.handle)
 		a.expect(t) // not from within Send
@@ -166,7 +166,7 @@ func TestARequestThatCannotBeSent(t *testing.T) {
 
 func TestTheNetworkBreaksWhileRepeating(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u, a := newUser(Config{}), &answers{}
+		u, a := newUser(t, Config{}), &answers{}
 		u.Send(request("BYE", "z9hG4bK1"), u.w, a.handle)
 		u.w.mu.Lock()
 		u.w.broken = errors.New("gone")
@@ -178,7 +178,7 @@ func TestTheNetworkBreaksWhileRepeating(t *testing.T) {
 
 func TestAbandon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u, a := newUser(Config{}), &answers{}
+		u, a := newUser(t, Config{}), &answers{}
 		c := u.Send(request("INVITE", "z9hG4bK1"), u.w, a.handle)
 		u.answer("INVITE", "z9hG4bK1", 180, "b")
 		c.Abandon()
@@ -194,7 +194,7 @@ func TestAbandon(t *testing.T) {
 
 func TestTheStreamIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u, a, ringing := newUser(Config{}), &answers{}, &answers{}
+		u, a, ringing := newUser(t, Config{}), &answers{}, &answers{}
 		u.w.reliable = true
 		u.Send(request("INVITE", "z9hG4bK1"), u.w, a.handle)
 		u.Send(request("INVITE", "z9hG4bK2"), u.w, ringing.handle)

@@ -97,12 +97,13 @@ func (w *wire) expect(t *testing.T, want ...string) {
 // user is a user agent that keeps what it is told.
 type user struct {
 	*Layer
+	t    *testing.T
 	w    *wire
 	seen []string
 }
 
-func newUser(cfg Config) *user {
-	u := &user{w: newWire()}
+func newUser(t *testing.T, cfg Config) *user {
+	u := &user{t: t, w: newWire()}
 	cfg.Request = func(m message.Message) { u.seen = append(u.seen, m.Method) }
 	u.Layer = New(cfg)
 	return u
@@ -195,8 +196,16 @@ func (u *user) answer(method sipgo.RequestMethod, branch string, status int, tag
 		"To: <sip:them@192.0.2.9>;tag=%s\r\nCall-ID: call\r\nCSeq: 7 %s\r\nContent-Length: 0\r\n\r\n", status, branch, tag, method)))
 }
 
+// answers sends an answer, which always can be sent here.
+func (u *user) answers(s *Server, status int) {
+	u.t.Helper()
+	if err := s.Respond(s.Answer(status)); err != nil {
+		u.t.Error(err)
+	}
+}
+
 func TestBoundsOfServerTransactions(t *testing.T) {
-	u := newUser(Config{MaxOpen: 2, MaxFinished: 2})
+	u := newUser(t, Config{MaxOpen: 2, MaxFinished: 2})
 	var all []*Server
 	for i, branch := range []string{"z9hG4bKa", "z9hG4bKb", "z9hG4bKc"} {
 		s, err := u.Serve(u.message("OPTIONS", branch), "ours", nil)
@@ -223,7 +232,7 @@ func TestBoundsOfServerTransactions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Respond(s.Answer(200))
+	u.answers(s, 200)
 	if got := u.Stats(); got.Servers != 2 {
 		t.Errorf("a third finished one: %+v, want the oldest forgotten", got)
 	}
@@ -243,7 +252,7 @@ func TestBoundsOfServerTransactions(t *testing.T) {
 }
 
 func TestBoundsHoldWhenManyAnswerAtOnce(t *testing.T) {
-	u := newUser(Config{MaxFinished: 10})
+	u := newUser(t, Config{MaxFinished: 10})
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {
@@ -253,7 +262,7 @@ func TestBoundsHoldWhenManyAnswerAtOnce(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				s.Respond(s.Answer(200))
+				u.answers(s, 200)
 			}
 		})
 	}
@@ -264,7 +273,7 @@ func TestBoundsHoldWhenManyAnswerAtOnce(t *testing.T) {
 }
 
 func TestClose(t *testing.T) {
-	u := newUser(Config{})
+	u := newUser(t, Config{})
 	s, err := u.Serve(u.message("OPTIONS", "z9hG4bKa"), "ours", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -282,7 +291,7 @@ func TestClose(t *testing.T) {
 	if err := <-done; !errors.Is(err, ErrClosed) {
 		t.Errorf("told %v", err)
 	}
-	s.Respond(s.Answer(200))
+	u.answers(s, 200)
 	if got := u.Stats(); got.Servers+got.Open+got.Clients != 0 {
 		t.Errorf("left: %+v", got)
 	}

@@ -11,12 +11,12 @@ import (
 
 func TestRepeatedRequestsAreAnsweredAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u := newUser(Config{})
+		u := newUser(t, Config{})
 		m := u.message("OPTIONS", "z9hG4bK1")
 		s := u.serve(t, m, nil)
 		u.Receive(m)
 		u.w.expect(t) // absorbed
-		s.Respond(s.Answer(200))
+		u.answers(s, 200)
 		u.Receive(m)
 		u.w.expect(t, "SIP/2.0 200 OK", "SIP/2.0 200 OK")
 		if !slices.Equal(u.seen, []string{"OPTIONS"}) {
@@ -32,16 +32,16 @@ func TestRepeatedRequestsAreAnsweredAgain(t *testing.T) {
 
 func TestInviteIsAnsweredWith2xx(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u := newUser(Config{})
+		u := newUser(t, Config{})
 		m := u.message("INVITE", "z9hG4bK1")
 		s := u.serve(t, m, nil)
-		s.Respond(s.Answer(100))
+		u.answers(s, 100)
 		u.Receive(m)
 		u.w.expect(t, "SIP/2.0 100 Trying", "SIP/2.0 100 Trying")
-		s.Respond(s.Answer(200))
+		u.answers(s, 200)
 		u.Receive(m) // RFC 6026 section 7.1: repeating is the user agent's
 		u.w.expect(t, "SIP/2.0 200 OK")
-		s.Respond(s.Answer(200))
+		u.answers(s, 200)
 		u.w.expect(t, "SIP/2.0 200 OK")
 		for _, branch := range []string{"z9hG4bK2", "z9hG4bK1"} { // as RFC 3261 has it, and as some old phones do
 			u.seen = nil
@@ -60,9 +60,9 @@ func TestInviteIsAnsweredWith2xx(t *testing.T) {
 
 func TestARefusalIsRepeatedUntilTheACK(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u := newUser(Config{})
+		u := newUser(t, Config{})
 		s := u.serve(t, u.message("INVITE", "z9hG4bK1"), nil)
-		s.Respond(s.Answer(486))
+		u.answers(s, 486)
 		time.Sleep(12 * time.Second)
 		if got := u.w.when(); got != "0 0.5 1.5 3.5 7.5 11.5" {
 			t.Errorf("sent at %s", got)
@@ -83,9 +83,9 @@ func TestARefusalIsRepeatedUntilTheACK(t *testing.T) {
 
 func TestARefusalWithoutACK(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u := newUser(Config{})
+		u := newUser(t, Config{})
 		s := u.serve(t, u.message("INVITE", "z9hG4bK1"), nil)
-		s.Respond(s.Answer(486))
+		u.answers(s, 486)
 		time.Sleep(Timeout + time.Second)
 		synctest.Wait()
 		if got := u.Stats(); got.Servers != 0 {
@@ -97,10 +97,10 @@ func TestARefusalWithoutACK(t *testing.T) {
 // Requests of RFC 2543 have no branch that says which transaction they are of.
 func TestWithoutTheMagicCookie(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u := newUser(Config{})
+		u := newUser(t, Config{})
 		m := u.message("INVITE", "1")
 		s := u.serve(t, m, nil)
-		s.Respond(s.Answer(486))
+		u.answers(s, 486)
 		u.Receive(m)
 		u.w.expect(t, "SIP/2.0 486 Busy Here", "SIP/2.0 486 Busy Here")
 		u.seen = nil
@@ -119,13 +119,13 @@ func TestWithoutTheMagicCookie(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u := newUser(Config{})
+		u := newUser(t, Config{})
 		cancels := 0
 		u.Receive(u.message("CANCEL", "z9hG4bK1"))
 		u.w.expect(t, "SIP/2.0 481 Call/Transaction Does Not Exist")
 
 		s := u.serve(t, u.message("INVITE", "z9hG4bK1"), func() { cancels++ })
-		s.Respond(s.Answer(180))
+		u.answers(s, 180)
 		u.w.take()
 		u.Receive(u.message("CANCEL", "z9hG4bK1"))
 		if got := u.w.last(); !strings.HasPrefix(got, "SIP/2.0 200 ") || !strings.Contains(got, "tag=ours\r\n") || !strings.Contains(got, "1 CANCEL") {
@@ -136,7 +136,7 @@ func TestCancel(t *testing.T) {
 			t.Errorf("cancelled %d times, want 2", cancels)
 		}
 		u.w.take()
-		s.Respond(s.Answer(487))
+		u.answers(s, 487)
 		u.Receive(u.message("CANCEL", "z9hG4bK1"))
 		u.w.expect(t, "SIP/2.0 487 Request Terminated", "SIP/2.0 200 OK")
 		if cancels != 2 {
@@ -145,7 +145,7 @@ func TestCancel(t *testing.T) {
 
 		// Crossing the 200: it stands (RFC 3261 section 9.2).
 		s = u.serve(t, u.message("INVITE", "z9hG4bK2"), func() { cancels++ })
-		s.Respond(s.Answer(200))
+		u.answers(s, 200)
 		u.w.take()
 		u.Receive(u.message("CANCEL", "z9hG4bK2"))
 		u.w.expect(t, "SIP/2.0 200 OK")
@@ -159,7 +159,7 @@ func TestCancel(t *testing.T) {
 
 func TestOfFinalAnswersTheFirstCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u := newUser(Config{})
+		u := newUser(t, Config{})
 		s := u.serve(t, u.message("INVITE", "z9hG4bK1"), nil)
 		for _, status := range []int{486, 180, 200, 500} {
 			if err := s.Respond(s.Answer(status)); err != nil {
@@ -174,9 +174,9 @@ func TestOfFinalAnswersTheFirstCounts(t *testing.T) {
 
 func TestAnAnswerThatCannotBeSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		u := newUser(Config{})
+		u := newUser(t, Config{})
 		s := u.serve(t, u.message("INVITE", "z9hG4bK1"), nil)
-		s.Respond(s.Answer(100))
+		u.answers(s, 100)
 		u.w.broken = errors.New("connection reset")
 		for _, status := range []int{180, 486} {
 			if err := s.Respond(s.Answer(status)); err == nil {
