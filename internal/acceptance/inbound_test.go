@@ -71,7 +71,7 @@ func TestIncomingAnswered(t *testing.T) {
 	patient(t, "it is answered", k.WaitAnswered)
 	joined := c.about(parley.EventConfJoined, "call_id", id)
 	equal(t, "user_data", joined.Text("user_data"), "answered")
-	near(t, "join_time", joined.Time("join_time"), k.AnsweredAt(), clocks)
+	near(t, "join_time", joined.Time("join_time"), k.AnsweredAt(), roughly)
 	(&guest{k, c, id}).hearsTone(440, -20)
 	anna.hearsTone(1000, -20)
 	answered := h.about(parley.EventCallAnswered, "call_id", id)

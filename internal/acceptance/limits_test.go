@@ -24,7 +24,7 @@ func TestMaxDuration(t *testing.T) {
 	if end.Fields["error"] != nil {
 		t.Errorf("a conference that lasted as long as it may ended with an error: %s", end.Body)
 	}
-	near(t, "end_time", end.Time("end_time"), end.Time("begin_time").Add(2*time.Second), clocks)
+	lasted(t, "the conference", end.Time("begin_time"), end.Time("end_time"), 2*time.Second)
 	equal(t, "reason of conf.quit", c.about(parley.EventConfQuit, "call_id", anna.id).Text("reason"), "conference_ended")
 	anna.ended()
 	equal(t, "warnings", len(c.ofType(h.app.Accepted(), parley.EventConfEndWarning)), 0)
@@ -67,7 +67,7 @@ func TestParticipantsMaxDuration(t *testing.T) {
 	}
 	quit := c.about(parley.EventConfQuit, "call_id", ben.id)
 	equal(t, "reason", quit.Text("reason"), "max_duration")
-	near(t, "quit_time", quit.Time("quit_time"), quit.Time("join_time").Add(time.Second), clocks)
+	lasted(t, "the stay", quit.Time("join_time"), quit.Time("quit_time"), time.Second)
 	chen := c.invite(h.Phone("chen", nil), nil)
 	chen.hearsTone(440, -20)
 	select {
