@@ -37,8 +37,10 @@ test: ## every test, without cgo; installs the SIP peers that are missing
 demo: ## a conference of three phones on this machine, shown live; exits 0 only if all was right
 	CGO_ENABLED=0 $(GO) run ./cmd/parley demo
 
-bench: ## what it costs: CPU per participant-minute, latency, allocations
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: build ## what it costs, beside a bare reflector and the peers: sound, calls, commits (bench-*.json)
+	$(GO) run ./internal/mediabench -json bench-media.json
+	$(GO) run ./internal/callbench -parley bin/parley -json bench-calls.json
+	$(GO) test -run '^$$' -bench Commit -benchmem ./internal/ledger
 
 fuzz: ## every fuzz target in the tree, one after the other, FUZZTIME=30s each
 	@grep -rno --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' . \
