@@ -105,7 +105,7 @@ func (d *dialog) refresh(m *message.Message) error {
 		return nil
 	case m.Request != nil && m.Request.From().Address.Scheme == "sip":
 		d.target = *m.Request.From().Address.Clone()
-		return nil
+		return message.CheckTarget(&d.target)
 	}
 	return errNoContact
 }

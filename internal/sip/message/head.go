@@ -325,15 +325,21 @@ func (s *scan) mandatory() {
 	if s.CallID == "" || strings.ContainsAny(s.CallID, " \t") {
 		s.fail(400, "Call-ID is not a word")
 	}
+	for _, value := range append([]string{s.From, s.To}, s.Via...) {
+		if !closed(value) {
+			s.fail(400, "a quotation mark or bracket without the other")
+		}
+	}
 	s.FromTag, _ = param(s.From, "tag")
 	s.ToTag, _ = param(s.To, "tag")
 	if len(s.Via) == 0 {
 		s.fault.Status = 0
 		return
 	}
-	parse := parseVia
-	if s.IsRequest() {
-		parse = ParseVia
+	parse := ParseVia
+	if !s.IsRequest() {
+		// What we forgive we do not repeat in the ACK.
+		parse, s.To = parseVia, tidy(s.To)
 	}
 	top, ok := parse(splitQuoted(s.Via[0], ',')[0])
 	if !ok {

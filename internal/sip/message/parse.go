@@ -193,7 +193,7 @@ func checkFields(headers []sipgo.Header) error {
 			err = checkURI(&h.Address)
 		case *sipgo.ContactHeader:
 			if !h.Address.Wildcard {
-				err = checkURI(&h.Address)
+				err = CheckTarget(&h.Address)
 			}
 		case *sipgo.RouteHeader:
 			err = checkRoute(&h.Address)
@@ -216,6 +216,18 @@ func checkFields(headers []sipgo.Header) error {
 func checkRoute(u *sipgo.Uri) error {
 	if u.Scheme != "sip" && u.Scheme != "sips" {
 		return errors.New("not a SIP URI")
+	}
+	return CheckTarget(u)
+}
+
+// CheckTarget refuses a URI that no request can be sent to: in a start line it
+// would be more than one word.
+func CheckTarget(u *sipgo.Uri) error {
+	s := u.String()
+	for i := range len(s) {
+		if c := s[i]; c <= ' ' || c >= 0x7f || c == '<' || c == '>' || c == '"' {
+			return fmt.Errorf("character %q", c)
+		}
 	}
 	return checkURI(u)
 }

@@ -85,6 +85,11 @@ func TestWhatTheParserRefuses(t *testing.T) {
 		{"To everybody", "t: <sip:conf1@192.0.2.1:5060>", "t: *"},
 		{"a Contact that is no address", "Contact: <sip:alice@192.0.2.9:5062>", "Contact: <"},
 		{"a route that is no address", "<sip:p1.example.com;lr>", "<sip:"},
+		{"a Contact of two words", "Contact: <sip:alice@192.0.2.9:5062>", "Contact: <sip:alice@192.0.2.9;x=a b>"},
+		{"a route that is not ASCII", "<sip:p1.example.com;lr>", "<sip:p1.example.com;lr;x=\xc3\xa9>"},
+		{"a quotation mark in Via", "branch=z9hG4bK-1,", "branch=z9hG4bK-1\","},
+		{"a quotation mark in To", "t: <sip:conf1@192.0.2.1:5060>", "t: <sip:conf1@192.0.2.1:5060>;x=\"y"},
+		{"a bracket in Via", "branch=z9hG4bK-00", "branch=<z9hG4bK-00"},
 		{"a host that is none", "sip:conf1@192.0.2.1:5060 SIP", "sip:conf1@a,b SIP"},
 		{"a Contact without a host", "Contact: <sip:alice@192.0.2.9:5062>", "Contact: <sip:alice@>"},
 	} {
@@ -112,6 +117,11 @@ func TestASemicolonTooMany(t *testing.T) {
 		if fault != nil || m.Top.Branch != "z9hG4bK-1" || m.FromTag != "abc" || m.Response.Contact() == nil {
 			t.Errorf("after %s in an answer: %v, %+v", old, fault, m.Head)
 		}
+	}
+	m, _ := NewParser().Parse([]byte(strings.Replace(strings.Replace(invite, "INVITE sip:conf1@192.0.2.1:5060 SIP/2.0", "SIP/2.0 200 OK", 1),
+		"t: <sip:conf1@192.0.2.1:5060>", "t: <sip:conf1@192.0.2.1:5060> ; ; tag = theirs;", 1)))
+	if m.To != "<sip:conf1@192.0.2.1:5060>;tag=theirs" || m.ToTag != "theirs" {
+		t.Errorf("To %q is what our ACK will have", m.To)
 	}
 }
 

@@ -59,13 +59,33 @@ func cutParam(p string) (name, value string, has bool) {
 	return strings.TrimSpace(name), strings.TrimSpace(value), has
 }
 
+// closed reports whether every quoted string and angle bracket in s that is
+// opened is closed: only then something can be written behind it.
+func closed(s string) bool {
+	quoted, angle := false, false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case quoted && c == '\\':
+			i++
+		case c == '"':
+			quoted = !quoted
+		case quoted:
+		case c == '<':
+			angle = true
+		case c == '>':
+			angle = false
+		}
+	}
+	return !quoted && !angle
+}
+
 // hasEmptyParam reports whether a value has a semicolon too many, or a
 // parameter without a name.
 func hasEmptyParam(value string) bool {
 	if !strings.Contains(value, ";") {
 		return false
 	}
-	for _, p := range splitQuoted(value, ';') {
+	for _, p := range splitQuoted(value, ';')[1:] {
 		if name, _, _ := cutParam(p); name == "" {
 			return true
 		}
