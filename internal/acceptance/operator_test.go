@@ -136,7 +136,8 @@ type operator struct {
 }
 
 // ask makes a request; alive is false when the server is gone. A fault of the
-// server fails the test.
+// server fails the test, and so does an answer that a request was wrong in
+// itself: at most it comes at the wrong moment.
 func (o *operator) ask(method, path string, ask any) (answer map[string]any, ok, alive bool) {
 	a, err := o.s.Try(method, path, ask)
 	if err != nil {
@@ -146,7 +147,7 @@ func (o *operator) ask(method, path string, ask any) (answer map[string]any, ok,
 		return nil, false, false
 	}
 	o.book.answered(a.Status)
-	if a.Status >= 500 {
+	if a.Status >= 500 || a.Status == http.StatusBadRequest || a.Status == http.StatusUnprocessableEntity {
 		o.t.Errorf("%s %s: %d %s", method, path, a.Status, a.Body)
 	}
 	if len(a.Body) > 0 {

@@ -61,6 +61,7 @@ func (o outage) run(t *testing.T, change func(*server.Config)) {
 	if n := len(faulty.All()); n > 0 {
 		t.Errorf("a receiver that is down got %d callbacks", n)
 	}
+	down := len(h.app.All())
 	faulty.Answer(moody)
 	o.load(h, func(worker, round int) {
 		switch {
@@ -84,9 +85,11 @@ func (o outage) run(t *testing.T, change func(*server.Config)) {
 	for _, c := range faulty.All() {
 		failures[c.Status]++
 	}
-	lags := latencies(h.app.All())
-	t.Logf("%d events; the receiver that was down answered %v; the other's latency: p50 %v, p99 %v, at most %v",
-		len(events), failures, lags[len(lags)/2], lags[len(lags)*99/100], lags[len(lags)-1])
+	t.Logf("%d events; the receiver that was down answered %v", len(events), failures)
+	for phase, got := range map[string][]servertest.Callback{"down": h.app.All()[:down], "coming and going": h.app.All()[down:]} {
+		lags := latencies(got)
+		t.Logf("the other's latency while the first is %s: p50 %v, p99 %v, at most %v", phase, lags[len(lags)/2], lags[len(lags)*99/100], lags[len(lags)-1])
+	}
 }
 
 // load runs short conferences, one after the other in each worker, as long as
