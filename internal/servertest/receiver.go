@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -24,19 +25,21 @@ type Receiver struct {
 	URL  string
 	addr string
 
-	mu      sync.Mutex
-	answer  func(n int, c Callback) int // guarded by mu
-	got     []Callback                  // guarded by mu
-	changed chan struct{}               // guarded by mu
-	signed  bool                        // guarded by mu
-	server  *http.Server                // guarded by mu; nil while it is down
-	wg      sync.WaitGroup
+	mu       sync.Mutex
+	answer   func(n int, c Callback) int // guarded by mu
+	got      []Callback                  // guarded by mu; only appended to
+	accepted []Callback                  // guarded by mu; only appended to
+	seen     map[string]bool             // accepted event IDs; guarded by mu
+	changed  chan struct{}               // guarded by mu
+	signed   bool                        // guarded by mu
+	server   *http.Server                // guarded by mu; nil while it is down
+	wg       sync.WaitGroup
 }
 
 // Receive starts a receiver until the test ends.
 func Receive(tb testing.TB) *Receiver {
 	tb.Helper()
-	r := &Receiver{tb: tb, addr: freePort(tb), changed: make(chan struct{})}
+	r := &Receiver{tb: tb, addr: freePort(tb), seen: map[string]bool{}, changed: make(chan struct{})}
 	r.Up()
 	r.URL = "http://" + r.addr + "/events"
 	tb.Cleanup(r.Down)
@@ -97,6 +100,10 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		c.Status = r.answer(len(r.got), c)
 	}
 	r.got = append(r.got, c)
+	if id := c.EventID(); c.Status/100 == 2 && !r.seen[id] {
+		r.seen[id] = true
+		r.accepted = append(r.accepted, c)
+	}
 	close(r.changed)
 	r.changed = make(chan struct{})
 	signed := r.signed
@@ -112,25 +119,20 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	w.WriteHeader(c.Status)
 }
 
-// All is every callback so far, in the order of arrival.
+// All is every callback so far, in the order of arrival. It must not be
+// changed.
 func (r *Receiver) All() []Callback {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]Callback(nil), r.got...)
+	return slices.Clip(r.got)
 }
 
 // Accepted is those that were answered with a 2xx, in the order of arrival, an
-// event that was delivered twice the first time only.
+// event that was delivered twice the first time only. It must not be changed.
 func (r *Receiver) Accepted() []Callback {
-	var out []Callback
-	seen := map[string]bool{}
-	for _, c := range r.All() {
-		if c.Status/100 == 2 && !seen[c.EventID()] {
-			seen[c.EventID()] = true
-			out = append(out, c)
-		}
-	}
-	return out
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clip(r.accepted)
 }
 
 // Wait gives the first n accepted callbacks of a type, when they have come.
@@ -143,13 +145,15 @@ func (r *Receiver) Wait(t parley.EventType, n int) []Callback {
 func (r *Receiver) WaitFor(what string, n int, match func(Callback) bool) []Callback {
 	r.tb.Helper()
 	var out []Callback
+	looked := 0
 	if !r.Until(func() bool {
-		out = out[:0]
-		for _, c := range r.Accepted() {
+		all := r.Accepted()
+		for _, c := range all[looked:] {
 			if match(c) {
 				out = append(out, c)
 			}
 		}
+		looked = len(all)
 		return len(out) >= n
 	}) {
 		var types []parley.EventType
