@@ -76,6 +76,7 @@ func Spawn(tb testing.TB, data string, portMin, portMax uint16) *Process {
 			p.Kill()
 		}
 	})
+	p.contract = readContract(tb, p.URL)
 	return p
 }
 

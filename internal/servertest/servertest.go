@@ -32,7 +32,8 @@ type Server struct {
 	Data string // the data directory
 	Key  string // of the application that asks
 
-	stop func()
+	stop     func()
+	contract *contract
 }
 
 // Stop stops the server in an orderly way before the test ends.
@@ -85,7 +86,8 @@ func Start(tb testing.TB, change func(*server.Config)) *Server {
 		}
 	})
 	tb.Cleanup(stop)
-	return &Server{stop: stop, tb: tb, URL: "http://" + s.HTTPAddr().String(), SIP: s.SIPAddr(), Data: cfg.Data, Key: Key}
+	url := "http://" + s.HTTPAddr().String()
+	return &Server{tb: tb, URL: url, SIP: s.SIPAddr(), Data: cfg.Data, Key: Key, stop: stop, contract: readContract(tb, url)}
 }
 
 // Answer is what came back for a request.
@@ -188,8 +190,13 @@ func (s *Server) Try(method, path string, body any, header ...string) (Answer, e
 	}
 	defer func() { _ = res.Body.Close() }()
 	a := Answer{Status: res.StatusCode, Header: res.Header}
-	a.Body, err = io.ReadAll(res.Body)
-	return a, err
+	if a.Body, err = io.ReadAll(res.Body); err != nil {
+		return a, err
+	}
+	if err := s.contract.check(req, a); err != nil && strings.HasPrefix(path, "/v1/") {
+		s.tb.Errorf("%s %s: %d, other than the OpenAPI document says: %v: %.500s", method, path, a.Status, err, a.Body)
+	}
+	return a, nil
 }
 
 // Phone is a telephone on loopback until the test ends; change may be nil.
