@@ -209,8 +209,8 @@ func quality(s media.SessionStats) Quality {
 		Codec: s.Codec.Name, PacketsReceived: s.PacketsReceived, PacketsLost: s.PacketsLost, PacketsLate: s.PacketsLate,
 		PacketsSent: s.PacketsSent, JitterMS: ms(s.Jitter), PlayoutDelayMS: ms(s.PlayoutDelay), RTTMS: ms(s.RTT), Level: s.Level,
 	}
-	if played := s.FramesPlayed; played > 0 {
-		q.Concealed = float64(s.FramesConcealed) / float64(played)
+	if all := s.FramesPlayed + s.FramesConcealed; all > 0 {
+		q.Concealed = float64(s.FramesConcealed) / float64(all)
 	}
 	return q
 }
