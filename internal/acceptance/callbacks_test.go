@@ -91,7 +91,9 @@ func (h *house) failedCreation() string {
 	h.t.Helper()
 	var made struct{ ID, State string }
 	h.Must(http.MethodPost, "/v1/conferences", body{"bgm_file": "nowhere.wav", "user_data": "failed"}, &made)
-	equal(h.t, "state of a conference that was just asked for", made.State, "creating")
+	if made.State != "creating" && made.State != "ended" {
+		h.t.Errorf("the state of a conference that cannot begin is %q", made.State)
+	}
 	h.about(parley.EventConfEnd, "id", made.ID)
 	return made.ID
 }

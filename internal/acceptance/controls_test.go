@@ -3,6 +3,7 @@ package acceptance
 import (
 	"context"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -126,14 +127,14 @@ func TestDigitsAndTalking(t *testing.T) {
 	c := h.conference(body{})
 	anna := c.invite(h.Phone("anna", nil), nil)
 	patient(t, "keys are pressed", func(ctx context.Context) error { return anna.SendDigits(ctx, "15*#D") })
-	got := ""
+	var got strings.Builder
 	for _, e := range c.wait(parley.EventConfDTMF, 5) {
-		got += e.Text("digit")
+		got.WriteString(e.Text("digit"))
 		if ms := e.Number("duration_ms"); ms < 60 || ms > 200 {
 			t.Errorf("%s was pressed for %d ms, want about 100", e.Text("digit"), ms)
 		}
 	}
-	equal(t, "digits", got, "15*#D")
+	equal(t, "digits", got.String(), "15*#D")
 	before := time.Now()
 	anna.Play(phone.Tone(440, -20))
 	start := c.wait(parley.EventConfTalkingStart, 1)[0]

@@ -8,10 +8,12 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -80,11 +82,12 @@ func (h *house) conference(settings body) *conf {
 
 // path is the conference's, or that of something in it.
 func (c *conf) path(parts ...string) string {
-	p := "/v1/conferences/" + c.id
+	var p strings.Builder
+	p.WriteString("/v1/conferences/" + c.id)
 	for _, s := range parts {
-		p += "/" + s
+		p.WriteString("/" + s)
 	}
-	return p
+	return p.String()
 }
 
 // wait gives the first n events of a type of the conference.
@@ -134,9 +137,7 @@ func (c *conf) invite(p *phone.Phone, settings body) *guest {
 func (c *conf) call(p *phone.Phone, settings body) *guest {
 	c.t.Helper()
 	ask := body{"to": p.URI()}
-	for k, v := range settings {
-		ask[k] = v
-	}
+	maps.Copy(ask, settings)
 	var made struct {
 		CallID string `json:"call_id"`
 		State  string

@@ -95,8 +95,12 @@ func TestKeepCalls(t *testing.T) {
 	for _, g := range []*guest{anna, ben} {
 		h.Must(http.MethodPost, second.path("participants"), body{"call_id": g.id, "muted": g == ben}, nil)
 	}
-	joined := second.wait(parley.EventConfJoined, 2)
-	equal(t, "user_data of the call that came along", joined[1].Text("user_data"), "ben")
+	second.wait(parley.EventConfJoined, 2)
+	for _, e := range second.joined() {
+		if e.Text("call_id") == ben.id {
+			equal(t, "user_data of the call that came along", e.Text("user_data"), "ben")
+		}
+	}
 	ben.hearsTone(440, -20)
 	anna.missesTone(1000)
 	again := h.Refused(http.MethodPost, second.path("participants"), body{"call_id": anna.id})

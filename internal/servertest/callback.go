@@ -84,7 +84,7 @@ func (c Callback) verify(secret string) error {
 	mac := hmac.New(sha256.New, key)
 	fmt.Fprintf(mac, "%s.%s.%s", c.EventID(), stamp, c.Body)
 	want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
-	for _, s := range strings.Fields(c.Header.Get("webhook-signature")) {
+	for s := range strings.FieldsSeq(c.Header.Get("webhook-signature")) {
 		if hmac.Equal([]byte(s), []byte(want)) {
 			return nil
 		}
