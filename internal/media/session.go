@@ -108,7 +108,7 @@ type SessionStats struct {
 	Malformed       int64         // from the right address, but not of this session
 	Jitter          time.Duration // of arrival, RFC 3550 section 6.4.1
 	PlayoutDelay    time.Duration // from arrival to the mix, lately
-	FramesPlayed    int64 // as the far end said; concealed ones are counted apart
+	FramesPlayed    int64         // as the far end said; concealed ones are counted apart
 	FramesConcealed int64
 	Level           int           // of the last frame received, dBov
 	Talking         bool          // as last told to Facts
