@@ -224,7 +224,7 @@ func (s *Server) Stop(ctx context.Context) error {
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
 	defer cancel()
 	err := s.control.Close(end)
-	err = errors.Join(err, s.agent.Close(end))
+	s.closeAgent()
 	s.agent = nil
 	s.control = nil
 	s.release()
@@ -233,6 +233,21 @@ func (s *Server) Stop(ctx context.Context) error {
 
 // endTimeout is how long ending everything may take.
 const endTimeout = 20 * time.Second
+
+// byeTimeout is how long far ends may take to confirm that their calls are
+// over: long enough for lost packets to be repeated, and no longer than a
+// person waits for a server to stop.
+const byeTimeout = 5 * time.Second
+
+// closeAgent ends the signalling. A far end that is gone and confirms nothing
+// is no fault of ours.
+func (s *Server) closeAgent() {
+	ctx, cancel := context.WithTimeout(context.Background(), byeTimeout)
+	defer cancel()
+	if err := s.agent.Close(ctx); err != nil {
+		s.cfg.Logger.Warn("signalling not ended in order", "error", err)
+	}
+}
 
 // release gives up what was started, the highest first.
 func (s *Server) release() {
@@ -250,7 +265,7 @@ func (s *Server) release() {
 	end, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
 	if s.agent != nil {
-		_ = s.agent.Close(end)
+		s.closeAgent()
 	}
 	if s.control != nil {
 		_ = s.control.Close(end)
