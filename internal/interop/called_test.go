@@ -190,6 +190,18 @@ func TestTrunkChallenges(t *testing.T) {
 	}
 }
 
+func TestTrunkDoesNotLetUsIn(t *testing.T) {
+	overBoth(t, func(t *testing.T, transport string) {
+		c := newConference(t, nil, nil)
+		s := startSIPp(t, "called_and_keeps_challenging", transport, 0, "", nil)
+		c.trunk(s, "wrong")
+		id := c.invite("+8613800138000", nil)
+		want(t, c.of(parley.EventConfJoinFail, id), object{"reason": parley.ReasonRejected, "sip_status": 401})
+		s.succeeds()
+		c.end()
+	})
+}
+
 // trunk makes a trunk for all numbers that leads to a SIPp.
 func (c *conference) trunk(s *sipp, password string) {
 	c.t.Helper()

@@ -26,7 +26,8 @@ const maxChallenges = 16
 
 // respond gives the header field that answers the challenge in m to req, sent
 // to an address. It is empty where nothing is to be answered: no challenge that
-// we can meet, one of somebody else, or of a nonce that was answered before.
+// we can meet, one of somebody else, of a nonce that was answered before, or one
+// that refuses the credentials which req has.
 func (cr *credentials) respond(req *sipgo.Request, m *message.Message, to netip.Addr) (name, value string) {
 	ask, name := "WWW-Authenticate", "Authorization"
 	switch m.Status {
@@ -43,7 +44,7 @@ func (cr *credentials) respond(req *sipgo.Request, m *message.Message, to netip.
 	// preference (RFC 8760 section 2.4).
 	for _, v := range m.Values(ask) {
 		c, err := digest.ParseChallenge(v)
-		if err != nil || !meets(c) || cr.answered[c.Nonce] {
+		if err != nil || !meets(c) || cr.answered[c.Nonce] || refused(req, name, c) {
 			continue
 		}
 		for i := range c.QOP {
@@ -65,6 +66,20 @@ func (cr *credentials) respond(req *sipgo.Request, m *message.Message, to netip.
 		return name, answer.String()
 	}
 	return "", ""
+}
+
+// refused reports whether req has credentials for the realm of c: then they are
+// wrong, unless only their nonce was too old (RFC 7616 section 3.3).
+func refused(req *sipgo.Request, name string, c *digest.Challenge) bool {
+	if c.Stale {
+		return false
+	}
+	for _, h := range req.GetHeaders(name) {
+		if given, err := digest.ParseCredentials(h.Value()); err == nil && given.Realm == c.Realm {
+			return true
+		}
+	}
+	return false
 }
 
 // meets reports whether we can answer a challenge: MD5 and SHA-256.
