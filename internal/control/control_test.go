@@ -297,8 +297,7 @@ func TestMediaFilesAreCheckedOnArrival(t *testing.T) {
 func TestACallThatNobodyAnswersIsRefused(t *testing.T) {
 	r := start(t, t.TempDir(), func(c *control.Config) { c.RingTime = 50 * time.Millisecond })
 	id := parley.NewID(time.Now())
-	l := &line{n: r.net}
-	l.events = r.Incoming(control.IncomingCall{ID: id, Application: r.app, User: "nobody", PartURI: "+49301", From: "sip:+49301@x", To: "sip:nobody@y", At: time.Now()}, l)
+	l := r.comeIn(control.IncomingCall{ID: id, Application: r.app, User: "nobody", PartURI: "+49301", From: "sip:+49301@x", To: "sip:nobody@y", At: time.Now()})
 	events := r.events(id, 2)
 	if got, want := types(events), []parley.EventType{parley.EventCallIncoming, parley.EventCallEnded}; !slices.Equal(got, want) {
 		t.Errorf("events %v, want %v", got, want)
@@ -312,8 +311,7 @@ func TestACallIsAnsweredIntoAConferenceAndMovesToAnother(t *testing.T) {
 	r := start(t, t.TempDir())
 	conf, other := r.conference(control.ConferenceRequest{}), r.conference(control.ConferenceRequest{})
 	id := parley.NewID(time.Now())
-	l := &line{n: r.net}
-	l.events = r.Incoming(control.IncomingCall{ID: id, Application: r.app, User: "x", PartURI: "+49301", At: time.Now()}, l)
+	r.comeIn(control.IncomingCall{ID: id, Application: r.app, User: "x", PartURI: "+49301", At: time.Now()})
 	r.events(id, 1)
 	if _, err := r.AnswerCall(t.Context(), r.app, id, control.AnswerRequest{Conference: conf}); err != nil {
 		t.Fatal(err)

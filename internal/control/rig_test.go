@@ -137,7 +137,24 @@ type line struct {
 	n        *network
 	events   control.CallEvents
 	once     sync.Once
-	rejected int // status, after end
+	known    chan struct{} // closed when events is set; nil: it was from the start
+	rejected int           // status, after end
+}
+
+// comeIn makes an inbound call. What control does to it meanwhile waits until
+// the call knows whom to tell, as with an edge.
+func (r *rig) comeIn(in control.IncomingCall) *line {
+	l := &line{n: r.net, known: make(chan struct{})}
+	l.events = r.Incoming(in, l)
+	close(l.known)
+	return l
+}
+
+// await returns when the call knows whom to tell.
+func (l *line) await() {
+	if l.known != nil {
+		<-l.known
+	}
 }
 
 func (l *line) end(reason string, status int) {
@@ -147,11 +164,12 @@ func (l *line) end(reason string, status int) {
 	if off {
 		return
 	}
+	l.await()
 	l.once.Do(func() { l.events.Ended(control.CallEnd{At: time.Now(), Reason: reason, Status: status}) })
 }
 
 func (l *line) Session() *media.Session { return nil }
-func (l *line) Answer(*media.Mix)       { go l.events.Answered(time.Now()) }
+func (l *line) Answer(*media.Mix)       { go func() { l.await(); l.events.Answered(time.Now()) }() }
 func (l *line) Hangup(reason string)    { go l.end(reason, 0) }
 func (l *line) Hold(bool)               {}
 func (l *line) Reject(status int) {
