@@ -12,6 +12,7 @@ for need in sipp:sip-tester baresip:baresip-core xz:xz-utils; do
 	command -v "${need%%:*}" >/dev/null || missing+=("${need##*:}")
 done
 if [ "${#missing[@]}" -gt 0 ]; then
+	command -v apt-get >/dev/null || { echo "test.sh: install what the tests call first: ${missing[*]}" >&2; exit 1; }
 	sudo=
 	[ "$(id -u)" = 0 ] || sudo=sudo
 	export DEBIAN_FRONTEND=noninteractive

@@ -106,12 +106,18 @@ func (c *Control) defaultWebhook(ctx context.Context, app parley.ID, s Setup) (s
 	for _, h := range hooks {
 		switch {
 		case !h.Trusted:
-		case h.URL != s.NotifyURL:
+		case found: // no URL is wanted any more
 			w.Delete = append(w.Delete, store.RowKey{Kind: store.KindWebhook, ID: string(h.ID)})
 		default:
 			found = true
+			changed := h.URL != s.NotifyURL
+			if changed { // what is not delivered yet goes there, too
+				h.URL, h.Disabled, h.Reason = s.NotifyURL, false, ""
+			}
 			if s.NotifySecret != "" && h.Secrets[0] != s.NotifySecret {
-				h.Secrets = []string{s.NotifySecret, h.Secrets[0]}
+				h.Secrets, changed = []string{s.NotifySecret, h.Secrets[0]}, true
+			}
+			if changed {
 				w.Put = append(w.Put, store.Encode(&h))
 			}
 		}

@@ -267,6 +267,42 @@ func TestKeys(t *testing.T) {
 	expectCode(t, r.DeleteKey(t.Context(), "", keys.Items[0].ID), parley.CodeForbidden, "")
 }
 
+func TestTheDefaultWebhookMovesWithItsURL(t *testing.T) {
+	r := start(t, t.TempDir())
+	hooks := func() []parley.Webhook {
+		page, err := r.Webhooks(t.Context(), r.app, control.ListRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return page.Items
+	}
+	first, err := r.Bootstrap(t.Context(), control.Setup{NotifyURL: "http://127.0.0.1:9000/"})
+	if err != nil || first.NotifySecret == "" {
+		t.Fatalf("made %+v, %v", first, err)
+	}
+	before := hooks()[0]
+	if !before.Trusted || before.Secrets[0] != first.NotifySecret {
+		t.Errorf("webhook %+v", before)
+	}
+	again, err := r.Bootstrap(t.Context(), control.Setup{NotifyURL: "http://127.0.0.1:9001/"})
+	if err != nil || again.NotifySecret != "" {
+		t.Errorf("with another URL: made %+v, %v", again, err)
+	}
+	if after := hooks(); len(after) != 1 || after[0].ID != before.ID || after[0].URL != "http://127.0.0.1:9001/" || after[0].Secrets[0] != first.NotifySecret {
+		t.Errorf("with another URL: %+v", after)
+	}
+	const own = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3"
+	if _, err := r.Bootstrap(t.Context(), control.Setup{NotifyURL: "http://127.0.0.1:9001/", NotifySecret: own}); err != nil {
+		t.Fatal(err)
+	}
+	if after := hooks(); !slices.Equal(after[0].Secrets, []string{own, first.NotifySecret}) {
+		t.Errorf("with a secret of one's own: %v", after[0].Secrets)
+	}
+	if _, err := r.Bootstrap(t.Context(), control.Setup{}); err != nil || len(hooks()) != 0 {
+		t.Errorf("without a URL: %v, %v", hooks(), err)
+	}
+}
+
 func TestMediaFilesAreCheckedOnArrival(t *testing.T) {
 	r := start(t, t.TempDir())
 	wav := audiotest.WAV(8000, audiotest.Tone(8000, 440, -10, time.Second))
